@@ -1,0 +1,70 @@
+# Build and check the book. `make` alone lists the targets.
+#
+# PYTHON    interpreter that makes the environment      make book PYTHON=python3.12
+# PIP_ARGS  options for pip, such as a CPU-only torch    see README.md
+
+PYTHON ?= python3
+PIP_ARGS ?=
+
+ifeq ($(OS),Windows_NT)
+BIN := .venv/Scripts
+else
+BIN := .venv/bin
+endif
+PY := $(BIN)/python
+ENV := .venv/installed.stamp
+
+NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=600 -n 2 --dist loadfile
+
+# One thread a process: tests and notebooks run two at a time.
+export OMP_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help book test serve notebooks check browser bench mutants clean
+
+help: ## list the targets
+	@echo "make book    build the book; make test    run all tests. All targets:"
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+book: $(ENV) ## execute every chapter and build the HTML, warnings being errors
+	$(PY) -m tools.book
+
+test: $(ENV) ## run all tests, every notebook among them
+	$(PY) -m pytest -m "not browser"
+	PYTHONPATH=tests/offline $(PY) -m pytest $(NBVAL) book
+
+serve: book ## build the book and show it at http://localhost:8000
+	$(PY) -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+notebooks: $(ENV) ## write the .ipynb beside each chapter anew
+	$(PY) -m tools.notebooks
+
+check: $(ENV) ## what CI runs: format, lint, types, tests, strict build, browser
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(MAKE) test
+	$(MAKE) book
+	$(MAKE) browser
+
+browser: $(ENV) ## open every built page in headless Chromium
+	$(PY) -m pytest -m browser
+
+bench: $(ENV) ## time every notebook and the training of the VAE
+	$(PY) -m benchmarks
+
+mutants: $(ENV) ## mutate the maths modules and count the mutants that the tests kill
+	$(PY) -m tools.mutants
+
+clean: ## remove what was built, the environment excepted
+	rm -rf _build mutants .pytest_cache .mypy_cache .ruff_cache
+
+$(ENV): requirements.txt constraints.txt pyproject.toml
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { \
+	  echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not: $$($(PYTHON) --version 2>&1)."; \
+	  echo "Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	$(PY) -m pip install --quiet -r requirements.txt -c constraints.txt $(PIP_ARGS)
+	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

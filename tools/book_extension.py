@@ -1,0 +1,32 @@
+"""Sphinx extension of the book: what ``_config.yml`` cannot say."""
+
+import shutil
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from tools import execute, project
+
+
+def use_keyed_cache(app: Sphinx, config: Config) -> None:
+    """Read executed notebooks from the folder where ``tools.execute`` left them."""
+    config.nb_execution_cache_path = str(execute.cache_path())
+
+
+def offer_readable_notebooks(app: Sphinx, exception: Exception | None) -> None:
+    """Put the converted notebook behind the download button, not the raw MyST text."""
+    if exception or app.builder.format != "html":
+        return
+    for page in project.notebooks():
+        notebook = page.with_suffix(".ipynb").relative_to(project.ROOT)
+        target = Path(app.outdir, "_sources", notebook)
+        if (project.ROOT / notebook).exists() and target.exists():
+            shutil.copyfile(project.ROOT / notebook, target)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Connect the two functions above."""
+    app.connect("config-inited", use_keyed_cache)
+    app.connect("build-finished", offer_readable_notebooks)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
