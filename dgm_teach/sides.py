@@ -1,0 +1,70 @@
+r"""What may stand on a side of a check: the comparisons that would be void are refused here."""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dgm_teach.ledger import CheckError
+
+Number = Tensor | float | int
+
+
+def require_sound_call(label: str, wrong: Mapping[str, Any], left: Any, right: Any) -> None:
+    """Refuse a malformed label, no wrong variant, or a side compared with itself."""
+    if not re.fullmatch(r"eq-[a-z0-9]+(-[a-z0-9]+)*", label):
+        raise CheckError(f"label must look like eq-some-words, got {label!r}")
+    if not wrong:
+        raise CheckError(f"{label}: name at least one wrong variant that must be told apart")
+    if left is right or _share_memory(left, right):
+        raise CheckError(f"{label}: a side is compared with itself")
+
+
+def _share_memory(left: Any, right: Any) -> bool:
+    if not (isinstance(left, Tensor) and isinstance(right, Tensor)):
+        return False
+    return left.numel() > 0 and left.data_ptr() == right.data_ptr()
+
+
+def as_float64(label: str, name: str, value: Number) -> Tensor:
+    """The value as a float64 tensor on the CPU; refuse other dtypes, emptiness, NaN, infinity."""
+    tensor = value.detach().cpu() if isinstance(value, Tensor) else _scalar(label, name, value)
+    if tensor.dtype != torch.float64:
+        raise CheckError(f"{label}: {name} must be float64, got {tensor.dtype}")
+    if tensor.numel() == 0:
+        raise CheckError(f"{label}: {name} is empty")
+    if not tensor.isfinite().all():
+        raise CheckError(f"{label}: {name} holds a NaN or an infinity")
+    return tensor
+
+
+def _scalar(label: str, name: str, value: Any) -> Tensor:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise CheckError(
+            f"{label}: {name} must be a tensor or a number, got {type(value).__name__}"
+        )
+    return torch.tensor(value, dtype=torch.float64)
+
+
+def require_same_shape(label: str, name: str, value: Tensor, right: Tensor) -> None:
+    """Refuse two tensors of different shapes: nothing is broadcast."""
+    if value.shape != right.shape:
+        raise CheckError(
+            f"{label}: {name} has shape {tuple(value.shape)}, right has {tuple(right.shape)}"
+        )
+
+
+def mean_and_se(label: str, name: str, draws: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard error over the first axis; refuse too few or constant samples."""
+    if draws.ndim == 0 or len(draws) < 100 or draws.shape[1:] != target.shape:
+        raise CheckError(
+            f"{label}: {name} must have shape [n, *{tuple(target.shape)}] with n of at least 100, "
+            f"got {tuple(draws.shape)}"
+        )
+    se = draws.std(0) / math.sqrt(len(draws))
+    if (se == 0).any():
+        raise CheckError(f"{label}: {name} do not vary; use check_equal")
+    return draws.mean(0), se
