@@ -25,8 +25,30 @@ def offer_readable_notebooks(app: Sphinx, exception: Exception | None) -> None:
             shutil.copyfile(project.ROOT / notebook, target)
 
 
+def write_entry_page(app: Sphinx, exception: Exception | None) -> None:
+    """Lead from ``index.html`` to the front page, also a reader whom nothing redirects."""
+    if exception or app.builder.format != "html":
+        return
+    front = f"{app.config.root_doc}.html"
+    Path(app.outdir, "index.html").write_text(
+        f"""<!DOCTYPE html>
+<html lang="{app.config.language}">
+<head>
+<meta charset="utf-8">
+<title>{project.title()}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="0; url={front}">
+</head>
+<body><main><h1><a href="{front}">{project.title()}</a></h1></main></body>
+</html>
+""",
+        encoding="utf-8",
+    )
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Connect the two functions above."""
+    """Connect the functions above to the build."""
     app.connect("config-inited", use_keyed_cache)
     app.connect("build-finished", offer_readable_notebooks)
+    app.connect("build-finished", write_entry_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -68,7 +68,11 @@ def is_cached(cache: JupyterCacheAbstract, page: Path) -> bool:
 def run(page: Path) -> ExecutionResult:
     """Execute one page in its own folder."""
     return single_nb_execution(
-        read(page), cwd=str(page.parent), timeout=CELL_TIMEOUT, allow_errors=False
+        read(page),
+        cwd=str(page.parent),
+        timeout=CELL_TIMEOUT,
+        allow_errors=False,
+        extra_arguments=["--log-level=ERROR"],  # the kernel's remarks about itself
     )
 
 
