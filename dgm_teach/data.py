@@ -174,6 +174,14 @@ def _mnist5k_table() -> UInt8[Tensor, "5000 785"]:
     return torch.from_numpy(np.loadtxt(str(path), delimiter=",", dtype=np.uint8))
 
 
+def _check_binarise(binarise: str | None, generator: torch.Generator | None) -> None:
+    """Refuse a way of binarising that is unknown or lacks its noise."""
+    if binarise not in ("threshold", "stochastic", None):
+        raise ValueError(f"binarise must be 'threshold', 'stochastic' or None, got {binarise!r}")
+    if binarise == "stochastic" and generator is None:
+        raise ValueError("generator must be given with binarise='stochastic', got None")
+
+
 def _pixels(
     grey: Num[Tensor, "n pixels"],
     full_scale: int,
@@ -181,13 +189,10 @@ def _pixels(
     generator: torch.Generator | None,
 ) -> Float[Tensor, "n pixels"]:
     """Grey levels from 0 to ``full_scale`` as float32 in [0, 1], or in {0, 1} if binarised."""
+    _check_binarise(binarise, generator)
     x = grey.float() / full_scale
-    if binarise is None:
-        return x
     if binarise == "threshold":
         return (x > 0.5).float()
-    if binarise != "stochastic":
-        raise ValueError(f"binarise must be 'threshold', 'stochastic' or None, got {binarise!r}")
-    if generator is None:
-        raise ValueError("generator must be given with binarise='stochastic', got None")
-    return torch.bernoulli(x, generator=generator)
+    if binarise == "stochastic":
+        return torch.bernoulli(x, generator=generator)
+    return x
