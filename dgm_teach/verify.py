@@ -1,8 +1,8 @@
 r"""Checks of the book's equations, and the record from which its ledger page is built.
 
 Each function takes the label of an equation and its two sides, computed independently, and
-wrong variants that must be told apart. It raises :class:`CheckError` when the sides disagree or
-a wrong variant passes, and shows one line otherwise.
+wrong variants that must be told apart. It raises :class:`~dgm_teach.ledger.CheckError` when the
+sides disagree or a wrong variant passes, and shows one line otherwise.
 """
 
 from collections.abc import Mapping

@@ -14,6 +14,13 @@ def use_keyed_cache(app: Sphinx, config: Config) -> None:
     config.nb_execution_cache_path = str(execute.cache_path())
 
 
+def skip_tuple_fields(
+    app: Sphinx, what: str, name: str, member: object, skip: bool, options: object
+) -> bool | None:
+    """Leave out "Alias for field number 0": a NamedTuple's docstring explains its fields."""
+    return True if type(member).__name__ == "_tuplegetter" else None
+
+
 def offer_readable_notebooks(app: Sphinx, exception: Exception | None) -> None:
     """Put the converted notebook behind the download button, not the raw MyST text."""
     if exception or app.builder.format != "html":
@@ -49,6 +56,7 @@ def write_entry_page(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the functions above to the build."""
     app.connect("config-inited", use_keyed_cache)
+    app.connect("autodoc-skip-member", skip_tuple_fields)
     app.connect("build-finished", offer_readable_notebooks)
     app.connect("build-finished", write_entry_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

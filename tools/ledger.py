@@ -15,9 +15,10 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from dgm_teach.ledger import MIME_TYPE
 from tools import execute, project
 
-MIME = "application/vnd.dgm-teach.check+json"
+MARKUP = re.compile(r"([\\`*_{}\[\]<>|$#~^])")
 LABEL = re.compile(r"\$\$\s*\((eq-[\w-]+)\)|^:label:\s*(eq-[\w-]+)", re.MULTILINE)
 
 Record = dict[str, Any]
@@ -44,7 +45,7 @@ def labels_in(source: str) -> list[str]:
 def records_in(notebook: NotebookNode) -> list[Record]:
     """Checks recorded in the outputs of an executed notebook, in order."""
     outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
-    return [out["data"][MIME] for out in outputs if MIME in out.get("data", {})]
+    return [out["data"][MIME_TYPE] for out in outputs if MIME_TYPE in out.get("data", {})]
 
 
 def problems(page: Page) -> list[str]:
@@ -79,24 +80,23 @@ def read_page(path: Path) -> Page:
     return Page(docname, labels, records)
 
 
-def number(value: float | None) -> str:
-    """Write a number with two digits."""
-    return "" if value is None else f"{value:.2g}"
+def plain(text: str) -> str:
+    """Escape what Markdown would read as markup."""
+    return MARKUP.sub(r"\\\1", text)
 
 
 def row(record: Record) -> str:
     """One line of the table."""
-    refuted = "; ".join(
-        f"{wrong['name']}: {number(wrong['difference'])}" for wrong in record["refuted"]
-    )
+    size = f", n = {record['num_samples']:,}" if record["num_samples"] else ""
+    refuted = [f"{wrong['name']} (off by {wrong['difference']})" for wrong in record["refuted"]]
     cells = [
         f"{{eq}}`{record['label']}`",
-        record["method"],
-        number(record["difference"]),
-        number(record["tolerance"]),
-        refuted,
+        plain(record["method"] + size),
+        f"{record['difference']:.2g}",
+        f"{record['tolerance']:.2g}",
+        plain("; ".join(refuted)),
     ]
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+    return "| " + " | ".join(cells) + " |"
 
 
 def markdown(pages: list[Page]) -> str:
