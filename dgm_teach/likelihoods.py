@@ -32,7 +32,7 @@ def check_pixels(x: Tensor, *, allow_grey: bool = False) -> None:
             raise ValueError(
                 f"x must hold pixels in [0, 1], got values from {x.min():g} to {x.max():g}"
             )
-    elif not (x * x == x).all():
+    elif not (x * (1 - x) == 0).all():
         raise ValueError(
             "x must hold only 0 and 1 for a Bernoulli likelihood, "
             f"got values from {x.min():g} to {x.max():g}; binarise the images, "

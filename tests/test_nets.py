@@ -1,0 +1,92 @@
+"""Network bodies: their layers, shapes and errors."""
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from dgm_teach.nets import conv_decoder, conv_encoder, mlp
+
+
+def test_mlp_is_linear_layers_with_activations_between():
+    net = mlp([5, 4, 3, 2])
+    assert [type(layer) for layer in net] == [
+        nn.Linear,
+        nn.ReLU,
+        nn.Linear,
+        nn.ReLU,
+        nn.Linear,
+    ]
+    assert [layer.weight.shape for layer in net[::2]] == [(4, 5), (3, 4), (2, 3)]
+    x = torch.randn(7, 5)
+    hidden = torch.relu(x @ net[0].weight.T + net[0].bias)
+    hidden = torch.relu(hidden @ net[2].weight.T + net[2].bias)
+    assert_close(net(x), hidden @ net[4].weight.T + net[4].bias)
+
+
+def test_mlp_of_two_sizes_is_one_linear_layer():
+    assert [type(layer) for layer in mlp([5, 2])] == [nn.Linear]
+
+
+def test_mlp_activation_is_the_one_named():
+    assert [type(layer) for layer in mlp([5, 4, 2], nn.Tanh)] == [nn.Linear, nn.Tanh, nn.Linear]
+
+
+@pytest.mark.parametrize("sizes", [[], [3], [0, 2], [3, 0, 2], [3, -1]])
+def test_mlp_refuses_bad_sizes(sizes):
+    with pytest.raises(ValueError, match="sizes must be two or more numbers") as error:
+        mlp(sizes)
+    assert str(error.value).endswith(f"of at least 1, got {sizes}")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dim", [1, 6])
+def test_conv_shapes(dim, channels):
+    assert conv_encoder(dim, channels=channels)(torch.rand(2, 784)).shape == (2, dim)
+    assert conv_decoder(dim, channels=channels)(torch.rand(2, dim)).shape == (2, 784)
+
+
+def test_conv_channels():
+    kernels = {(32, 1, 4, 4), (64, 32, 4, 4)}
+    for net in (conv_encoder(5), conv_decoder(5)):
+        found = {tuple(p.shape) for p in net.parameters() if p.ndim == 4}
+        assert found == kernels
+    assert conv_encoder(5, channels=2)[1].out_channels == 2
+    assert conv_decoder(5, channels=2)[-2].in_channels == 2
+
+
+def test_conv_output_ends_without_activation():
+    # Logits and means take both signs.
+    torch.manual_seed(0)
+    for net, dim in ((conv_encoder(64), 784), (conv_decoder(5), 5)):
+        out = net(torch.randn(8, dim))
+        assert out.min() < 0 < out.max()
+
+
+def test_conv_encoder_sees_every_pixel_and_decoder_reaches_every_pixel():
+    torch.manual_seed(0)
+    x = torch.rand(1, 784, requires_grad=True)
+    conv_encoder(3)(x).sum().backward()
+    assert (x.grad != 0).all()
+    decoder = conv_decoder(3)
+    assert (decoder(torch.zeros(1, 3)) != decoder(torch.ones(1, 3))).all()
+
+
+def test_conv_reads_the_row_as_an_image_row_by_row():
+    # A shift by four pixels moves the second feature map by one: the rows were folded rightly.
+    torch.manual_seed(0)
+    features = conv_encoder(1, channels=2)[:5]
+    image = torch.zeros(1, 28, 28)
+    image[0, 8:16, 8:16] = torch.rand(8, 8)
+    moved = image.roll((4, 8), dims=(1, 2))
+    before, after = (features(part.flatten(1)) for part in (image, moved))
+    assert_close(after, before.roll((1, 2), dims=(2, 3)))
+
+
+@pytest.mark.parametrize("build", [conv_encoder, conv_decoder])
+def test_conv_refuses_bad_sizes(build):
+    name = "out_dim" if build is conv_encoder else "latent_dim"
+    with pytest.raises(ValueError, match=f"{name} must be at least 1, got 0"):
+        build(0)
+    with pytest.raises(ValueError, match="channels must be at least 1, got 0"):
+        build(3, channels=0)
