@@ -14,8 +14,6 @@ endif
 PY := $(BIN)/python
 ENV := .venv/installed.stamp
 
-NBVAL := --nbval-lax --nbval-current-env --nbval-cell-timeout=600 -n 2 --dist loadfile
-
 # One thread a process: tests and notebooks run two at a time.
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
@@ -32,7 +30,7 @@ book: $(ENV) ## execute every chapter and build the HTML, warnings being errors
 
 test: $(ENV) ## run all tests, every notebook among them
 	$(PY) -m pytest -m "not browser"
-	PYTHONPATH=tests/offline $(PY) -m pytest $(NBVAL) book
+	$(PY) -m tools.run_notebooks
 
 serve: book ## build the book and show it at http://localhost:8000
 	$(PY) -m http.server 8000 --bind 127.0.0.1 --directory _build/html

@@ -1,0 +1,19 @@
+"""What several test files share."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tools import book, project
+
+
+@pytest.fixture(scope="session")
+def built_book() -> Path:
+    """Folder of the built HTML, built by the command that readers use if it is not up to date."""
+    if not book.is_fresh():
+        build = [sys.executable, "-m", "tools.book"]
+        done = subprocess.run(build, cwd=project.ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, f"the book does not build:\n{done.stdout}\n{done.stderr}"
+    return project.HTML
