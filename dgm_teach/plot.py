@@ -17,7 +17,7 @@ from dgm_teach.figure import COLOURS, LINE_STYLES, set_style, show
 
 __all__ = ["curves", "image_grid", "latent_scatter", "set_style", "show"]
 
-Values: TypeAlias = Sequence[float] | Shaped[Tensor, " n"] | np.ndarray
+Values: TypeAlias = Sequence[int | float] | Shaped[Tensor, " n"] | np.ndarray
 
 
 def image_grid(images: Num[Tensor, "n *size"], ax: Axes, *, num_columns: int) -> Axes:
@@ -138,7 +138,7 @@ def latent_scatter(mu: Num[Tensor, "n latent"], labels: Integer[Tensor, " n"], a
     return ax
 
 
-def _array(values: Sequence[float] | Tensor | np.ndarray) -> np.ndarray:
+def _array(values: Sequence[int | float] | Tensor | np.ndarray) -> np.ndarray:
     """NumPy array of a list, an array or a tensor on any device."""
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
