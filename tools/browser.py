@@ -1,0 +1,111 @@
+"""Headless Chromium for the pages of the built book."""
+
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MISSING = (
+    f"none of {', '.join(NAMES)} is on the PATH: install Chromium "
+    "(Debian and Ubuntu: `sudo apt-get install chromium`), see CONTRIBUTING.md"
+)
+UNFOLD = """() => {
+    document.querySelectorAll("details").forEach((block) => (block.open = true));
+    document.querySelectorAll(".toggle-hidden .toggle-button").forEach((button) => button.click());
+}"""
+HOLD_STILL = "*, ::before, ::after { animation: none !important; transition: none !important; }"
+
+
+class Look(NamedTuple):
+    """How a reader sees the book."""
+
+    theme: str
+    width: int
+
+
+LOOKS = {"light": Look("light", 1280), "dark": Look("dark", 1280), "phone": Look("light", 390)}
+
+
+def find_chromium() -> str | None:
+    """Path of the system's Chromium, None where there is none."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextmanager
+def launch() -> Iterator[Browser]:
+    """Start the system's Chromium, close it at the end."""
+    path = find_chromium()
+    if path is None:
+        raise FileNotFoundError(MISSING)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serve files without a line per request."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[str]:
+    """Serve a folder on 127.0.0.1 from a thread; give its address, which ends with a slash."""
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
+
+
+def new_context(browser: Browser, look: Look) -> BrowserContext:
+    """Open a profile whose theme switch stands at ``look``, against the system's preference."""
+    context = browser.new_context(
+        viewport={"width": look.width, "height": 900},
+        color_scheme="light" if look.theme == "dark" else "dark",
+        service_workers="block",
+    )
+    context.add_init_script(
+        f"localStorage.setItem('mode', '{look.theme}');"
+        f"localStorage.setItem('theme', '{look.theme}');"
+    )
+    return context
+
+
+def open_page(page: Page, address: str) -> None:
+    """Load a page, wait until its maths is typeset, unfold what is folded."""
+    page.goto(address, wait_until="load")
+    page.evaluate("window.MathJax?.startup?.promise")
+    page.add_style_tag(content=HOLD_STILL)
+    page.evaluate(UNFOLD)
+
+
+def built_pages(html: Path) -> list[str]:
+    """Pages of the built book, relative to its folder; those that only redirect left out."""
+    pages = (path for path in html.rglob("*.html") if "_static" not in path.parts)
+    return sorted(page.relative_to(html).as_posix() for page in pages if not redirects(page))
+
+
+def redirects(page: Path) -> bool:
+    """Whether a page only sends the reader on to another."""
+    return 'http-equiv="refresh"' in page.read_text(encoding="utf-8").lower()
