@@ -41,7 +41,7 @@ def held_out_terms(
     Raises
     ------
     ValueError
-        If ``num_samples`` or ``chunk_size`` is less than 1.
+        If ``num_samples`` or ``chunk_size`` is less than 1, or there are no images.
 
     Notes
     -----
@@ -49,6 +49,7 @@ def held_out_terms(
     Oracle: the exact expectation of log p(x|z) on probabilistic PCA.
     """
     require_at_least(1, num_samples=num_samples, chunk_size=chunk_size)
+    _require_images(x, 1)
     with evaluating(model):
         chunks = [
             [elbo_terms(model, part, generator=generator) for part in x.split(chunk_size)]
@@ -68,8 +69,8 @@ def log_px_hat(
 ) -> Float[Tensor, " images"]:
     r"""Importance-sampled estimate of log p(x) for every image, in nats.
 
-    It is the K-sample bound of :func:`~dgm_teach.vae.iwae_bound` with a large K: on average a
-    little below log p(x), never above it.
+    It is the K-sample bound of :func:`~dgm_teach.vae.iwae_bound` with a large K. Its expectation
+    lies below log p(x), by less the larger K is; a single estimate can come out above.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ def log_px_hat(
     Raises
     ------
     ValueError
-        If ``num_samples`` or ``chunk_size`` is less than 1.
+        If ``num_samples`` or ``chunk_size`` is less than 1, or there are no images.
 
     Notes
     -----
@@ -99,6 +100,7 @@ def log_px_hat(
     Oracle: the exact log p(x) of probabilistic PCA.
     """
     require_at_least(1, num_samples=num_samples, chunk_size=chunk_size)
+    _require_images(x, 1)
     rows = max(1, chunk_size // num_samples)
     with evaluating(model):
         parts = [
@@ -137,7 +139,11 @@ def active_units(
     Equation ``def-vae-active-units``. Burda, Grosse and Salakhutdinov (2016), section 5.2.
     Oracle: an encoder whose means are known.
     """
-    if len(x) < 2:
-        raise ValueError(f"x must hold at least 2 images, got {len(x)}")
+    _require_images(x, 2)
     with evaluating(model):
         return model.encode(x).mu.var(dim=0) > threshold
+
+
+def _require_images(x: Tensor, minimum: int) -> None:
+    if len(x) < minimum:
+        raise ValueError(f"the number of images in x must be at least {minimum}, got {len(x)}")

@@ -60,7 +60,8 @@ def sample(
         If ``num_samples`` is less than 1.
     """
     require_at_least(1, num_samples=num_samples)
-    z = torch.randn(num_samples, model.latent_dim, generator=generator, device=generator.device)
+    like = next(model.parameters())
+    z = like.new_empty(num_samples, model.latent_dim).normal_(generator=generator)
     with evaluating(model):
         return model.likelihood.mean(model.decoder(z))
 
@@ -112,7 +113,7 @@ def interpolate(
         If ``num_steps`` is less than 2.
     """
     require_at_least(2, num_steps=num_steps)
-    weight = torch.linspace(0, 1, num_steps, device=x_start.device).unsqueeze(1)
     with evaluating(model):
         start, end = model.encode(torch.stack([x_start, x_end])).mu
+        weight = torch.linspace(0, 1, num_steps, dtype=start.dtype, device=start.device)[:, None]
         return model.likelihood.mean(model.decoder(torch.lerp(start, end, weight)))

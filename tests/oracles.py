@@ -101,3 +101,43 @@ def standard_errors(samples: Tensor, exact: Tensor | float) -> Tensor:
     """How many standard errors the sample mean is from the exact value, at most."""
     se = samples.std(0) / len(samples) ** 0.5
     return ((samples.mean(0) - exact).abs() / se).max()
+
+
+class State:
+    """All that a function must leave as it found it: weights, buffers, modes, gradients, noise."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.tensors = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        self.modes = [module.training for module in model.modules()]
+        self.gradients = [parameter.grad for parameter in model.parameters()]
+        self.random_state = torch.get_rng_state()
+        self.grad_enabled = torch.is_grad_enabled()
+
+    def same_as(self, other: "State") -> bool:
+        """Whether nothing differs."""
+        return (
+            self.tensors.keys() == other.tensors.keys()
+            and all(
+                torch.equal(tensor, other.tensors[name]) for name, tensor in self.tensors.items()
+            )
+            and self.modes == other.modes
+            and all(a is b for a, b in zip(self.gradients, other.gradients, strict=True))
+            and torch.equal(self.random_state, other.random_state)
+            and self.grad_enabled == other.grad_enabled
+        )
+
+
+def mixed_mode_vae(data_dim: int = 6, latent_dim: int = 2) -> VAE:
+    """A VAE with layers whose mode matters, some in train mode and some in eval mode."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        encoder, decoder = (
+            nn.Sequential(
+                nn.Linear(fan_in, 8), nn.BatchNorm1d(8), nn.Dropout(), nn.Linear(8, fan_out)
+            )
+            for fan_in, fan_out in ((data_dim, 2 * latent_dim), (latent_dim, data_dim))
+        )
+        model = VAE(encoder, decoder, GaussianPixels(LOG_NOISE_VAR), latent_dim).double()
+    encoder[1].eval()
+    decoder[2].eval()
+    return model
