@@ -15,7 +15,12 @@ from torch.nn.functional import pad
 class Split(NamedTuple):
     r"""Images and their digits, to train on and held out.
 
-    Images are rows of float32 pixels in [0, 1], from 0 (paper) to 1 (ink); labels are int64.
+    Attributes
+    ----------
+    x_train, x_test
+        Images as rows of float32 pixels, from 0 (paper) to 1 (ink).
+    y_train, y_test
+        The digit that each shows, 0 to 9.
     """
 
     x_train: Float[Tensor, "train pixels"]

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from dgm_teach.figure import COLOURS, LINE_STYLES, set_style, show
+from dgm_teach.require import require_at_least
 
 __all__ = ["curves", "image_grid", "latent_scatter", "set_style", "show"]
 
@@ -41,8 +42,7 @@ def image_grid(images: Num[Tensor, "n *size"], ax: Axes, *, num_columns: int) ->
     ValueError
         If the images are none, not square or not in [0, 1], or ``num_columns`` is below 1.
     """
-    if num_columns < 1:
-        raise ValueError(f"num_columns must be at least 1, got {num_columns}")
+    require_at_least(1, num_columns=num_columns)
     tiles = pad(_square(images), [1, 1, 1, 1], value=math.nan)
     num_rows = -(-len(tiles) // num_columns)
     tiles = pad(tiles, [0, 0, 0, 0, 0, num_rows * num_columns - len(tiles)], value=math.nan)
