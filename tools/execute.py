@@ -5,17 +5,19 @@ a hash of everything a cell can depend on beside its own text, so that a change 
 of the requirements runs the notebooks again.
 """
 
+import asyncio
 import hashlib
 import os
 import sys
+import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn, JupyterCacheAbstract
-from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
 from myst_nb.core.read import myst_nb_reader_plugin
+from nbclient import NotebookClient
+from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat import NotebookNode
 
 from tools import project
@@ -65,38 +67,45 @@ def is_cached(cache: JupyterCacheAbstract, page: Path) -> bool:
     return True
 
 
-def run(page: Path) -> ExecutionResult:
-    """Execute one page in its own folder."""
-    return single_nb_execution(
-        read(page),
-        cwd=str(page.parent),
+def client(page: Path, notebook: NotebookNode) -> NotebookClient:
+    """Make what executes a page, in the page's own folder."""
+    return NotebookClient(
+        notebook,
         timeout=CELL_TIMEOUT,
-        allow_errors=False,
+        record_timing=False,  # would change the cells, by which the cache knows them
+        resources={"metadata": {"path": str(page.parent)}},
         extra_arguments=["--log-level=ERROR"],  # the kernel's remarks about itself
     )
 
 
-def keep(cache: JupyterCacheAbstract, page: Path, result: ExecutionResult) -> None:
+def keep(cache: JupyterCacheAbstract, page: Path, notebook: NotebookNode, seconds: float) -> None:
     """Put an executed page into the cache."""
-    bundle = CacheBundleIn(result.nb, str(page), data={"execution_seconds": result.time})
+    bundle = CacheBundleIn(notebook, str(page), data={"execution_seconds": seconds})
     cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
 
 
-def execute(pages: list[Path]) -> list[Path]:
-    """Execute pages that the cache lacks; return those that failed, their traceback printed."""
-    cache = open_cache()
-    failed = []
-    with ThreadPoolExecutor(WORKERS) as pool:
-        running = {pool.submit(run, page): page for page in pages if not is_cached(cache, page)}
-        for future in as_completed(running):
-            page, result = running[future], future.result()
-            print(f"  {page.stem}: {result.time:.0f} s", flush=True)
-            if result.err:
-                print(f"{page} failed:\n{result.exc_string}", file=sys.stderr)
-                failed.append(page)
-            else:
-                keep(cache, page, result)
-    return failed
+async def run(cache: JupyterCacheAbstract, page: Path, slots: asyncio.Semaphore) -> bool:
+    """Execute one page; keep it if it succeeds, print what failed if not."""
+    notebook = read(page)
+    async with slots:
+        start = time.perf_counter()
+        try:
+            await client(page, notebook).async_execute()
+        except (CellControlSignal, DeadKernelError) as error:
+            print(f"{page} failed: {error}", file=sys.stderr)
+            return False
+        seconds = time.perf_counter() - start
+    print(f"  {page.stem}: {seconds:.0f} s", flush=True)
+    keep(cache, page, notebook, seconds)
+    return True
+
+
+async def execute(pages: list[Path]) -> list[Path]:
+    """Execute the pages that the cache lacks; return those that failed."""
+    cache, slots = open_cache(), asyncio.Semaphore(WORKERS)
+    missing = [page for page in pages if not is_cached(cache, page)]
+    succeeded = await asyncio.gather(*(run(cache, page, slots) for page in missing))
+    return [page for page, success in zip(missing, succeeded, strict=True) if not success]
 
 
 def main() -> int:
@@ -104,7 +113,7 @@ def main() -> int:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two notebooks at a time on two cores
     pages = project.notebooks()
     print(f"Executing {len(pages)} notebooks, those in the cache excepted")
-    return 1 if execute(pages) else 0
+    return 1 if asyncio.run(execute(pages)) else 0
 
 
 if __name__ == "__main__":
