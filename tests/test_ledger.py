@@ -50,7 +50,8 @@ def page(labels, recorded):
 
 
 def test_labels_are_the_claims_in_order():
-    assert ledger.labels_in(SOURCE) == LABELS
+    assert ledger.claims_in(SOURCE) == LABELS
+    assert ledger.labels_in(SOURCE) == ["eq-one", "def-two", "eq-three", "eq-four"]
 
 
 def test_records_are_read_from_outputs_in_order():

@@ -1,12 +1,14 @@
 """Sphinx extension of the book: what ``_config.yml`` cannot say."""
 
+import re
 import shutil
+from functools import cache
 from pathlib import Path
 
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
-from tools import execute, project
+from tools import execute, ledger, project
 
 
 def use_keyed_cache(app: Sphinx, config: Config) -> None:
@@ -19,6 +21,23 @@ def skip_tuple_fields(
 ) -> bool | None:
     """Leave out "Alias for field number 0": a NamedTuple's docstring explains its fields."""
     return True if type(member).__name__ == "_tuplegetter" else None
+
+
+@cache
+def labels() -> set[str]:
+    """Labels of all equations of the book."""
+    sources = (page.read_text(encoding="utf-8") for page in project.pages())
+    return {label for source in sources for label in ledger.labels_in(source)}
+
+
+def link_equations(
+    app: Sphinx, what: str, name: str, member: object, options: object, lines: list[str]
+) -> None:
+    """Make a link of each equation's label in a docstring."""
+    for index, line in enumerate(lines):
+        lines[index] = re.sub(
+            r"``([\w-]+)``", lambda m: f":eq:`{m[1]}`" if m[1] in labels() else m[0], line
+        )
 
 
 def offer_readable_notebooks(app: Sphinx, exception: Exception | None) -> None:
@@ -57,6 +76,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the functions above to the build."""
     app.connect("config-inited", use_keyed_cache)
     app.connect("autodoc-skip-member", skip_tuple_fields)
+    app.connect("autodoc-process-docstring", link_equations)
     app.connect("build-finished", offer_readable_notebooks)
     app.connect("build-finished", write_entry_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -19,7 +19,7 @@ from dgm_teach.ledger import MIME_TYPE
 from tools import execute, project
 
 MARKUP = re.compile(r"([\\`*_{}\[\]<>|$#~^])")
-LABEL = re.compile(r"\$\$\s*\((eq-[\w-]+)\)|^:label:\s*(eq-[\w-]+)", re.MULTILINE)
+LABEL = re.compile(r"(?:\$\$\s*\(|^:label:\s*)((?:eq|def)-[\w-]+)", re.MULTILINE)
 
 Record = dict[str, Any]
 
@@ -30,7 +30,7 @@ class LedgerError(Exception):
 
 @dataclass
 class Page:
-    """A page's labels as its source has them, and the checks that its cells left."""
+    """The labels of a page's claims, as its source has them, and the checks that its cells left."""
 
     docname: str
     labels: list[str]
@@ -38,8 +38,13 @@ class Page:
 
 
 def labels_in(source: str) -> list[str]:
-    """Labels of the claims in a page's source, in order."""
-    return [first or second for first, second in LABEL.findall(source)]
+    """Labels of the equations in a page's source, in order."""
+    return LABEL.findall(source)
+
+
+def claims_in(source: str) -> list[str]:
+    """Labels that need a check: those of claims, not of definitions."""
+    return [label for label in labels_in(source) if label.startswith("eq-")]
 
 
 def records_in(notebook: NotebookNode) -> list[Record]:
@@ -70,7 +75,7 @@ def in_order(page: Page) -> list[Record]:
 def read_page(path: Path) -> Page:
     """Read a page and, if it is a notebook, its executed cells from the cache."""
     docname = path.relative_to(project.ROOT).with_suffix("").as_posix()
-    labels, records = labels_in(path.read_text(encoding="utf-8")), []
+    labels, records = claims_in(path.read_text(encoding="utf-8")), []
     if project.is_notebook(path):
         try:
             _, executed = execute.open_cache().merge_match_into_notebook(execute.read(path))
