@@ -7,6 +7,7 @@ from importlib.metadata import distributions, packages_distributions
 
 import pytest
 
+import dgm_teach
 from tools import pins, project
 
 OWN = {path.parent.name for path in project.ROOT.glob("*/__init__.py")}
@@ -14,6 +15,11 @@ CELL = re.compile(
     r"^```\{code-cell\}[^\n]*\n(?:---\n.*?---\n|(?::[^\n]*\n)*)(.*?)^```", re.M | re.S
 )
 PYTHON_FOLDERS = ["dgm_teach", "tools", "tests", "benchmarks"]
+
+
+def test_the_citation_names_the_version_of_the_package():
+    citation = (project.ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {dgm_teach.__version__}\n" in citation
 
 
 def python_sources():
