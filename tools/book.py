@@ -20,6 +20,7 @@ SOURCES = [
     "_toc.yml",
     "book/**/*",
     "dgm_teach/**/*.py",
+    "dgm_teach/runs/*.json",
     "tools/**/*.py",
     "requirements.txt",
     "constraints.txt",

@@ -24,7 +24,7 @@ from tools import project
 
 WORKERS = 2
 CELL_TIMEOUT = 600  # seconds
-INPUTS = ["dgm_teach/**/*.py", "book/data/**/*", "requirements.txt", "constraints.txt"]
+INPUTS = ["dgm_teach/**/*.py", "dgm_teach/runs/*.json", "requirements.txt", "constraints.txt"]
 
 
 def input_files(root: Path = project.ROOT) -> Iterator[Path]:
