@@ -111,14 +111,12 @@ def check_symbolic(
     require_sound_call(label, wrong, left, right)
     if left == right:
         raise CheckError(f"{label}: both sides are the same expression; pass one unevaluated")
-    difference = sympy.simplify(left.doit() - right.doit())
-    if difference.has(sympy.nan, sympy.zoo, sympy.oo):
-        raise CheckError(f"{label}: the difference is not finite: {difference}")
+    difference = _difference(label, left, right)
     if difference != 0:
         raise CheckError(f"{label}: the sides differ by {difference}")
     refuted = []
     for name, value in wrong.items():
-        gap = sympy.simplify(sympy.sympify(value).doit() - right.doit())
+        gap = _difference(label, sympy.sympify(value), right)
         if not _differs_from_zero(gap):
             raise CheckError(f"{label}: the wrong variant {name!r} is not told apart")
         refuted.append(Refutation(name, str(gap)))
@@ -184,6 +182,13 @@ def check_monte_carlo(
     standard_error = se.flatten()[worst].item()
     error, allowed = score.max().item() * standard_error, num_se * standard_error
     record(Check(label, "Monte Carlo", left, right, error, allowed, refuted, len(draws), num_se))
+
+
+def _difference(label: str, left: sympy.Expr, right: sympy.Expr) -> sympy.Expr:
+    difference = sympy.simplify(left.doit() - right.doit())
+    if difference.has(sympy.nan, sympy.zoo, sympy.oo, -sympy.oo):
+        raise CheckError(f"{label}: the difference of {left} and {right} is not finite")
+    return difference
 
 
 def _differs_from_zero(expression: sympy.Expr) -> bool:
