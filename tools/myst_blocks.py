@@ -105,7 +105,7 @@ def directive(token: Token, start: int, end: int, prefix: str) -> Block:
     match = re.fullmatch(r"\{([\w:.+-]+)\}\s*(.*)", token.info.strip())
     if not match:
         if token.type == "colon_fence":
-            raise SourceError("a ::: fence needs the name of a directive, as in :::{note}")
+            raise SourceError("a ::: fence needs a name, as in :::{note}, and holds no code cell")
         return Block("verbatim", start, end, prefix, token.info.strip(), body=token.content)
     options, body, skipped = split_options(token.content)
     name, argument = match.groups()

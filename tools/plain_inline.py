@@ -36,9 +36,10 @@ class Inline:
 
     def translate(self, text: str) -> str:
         """Translate a run of text; what is unknown raises ValueError."""
-        return TOKEN.sub(self._token, text)
+        return TOKEN.sub(self.token, text)
 
-    def _token(self, match: re.Match[str]) -> str:
+    def token(self, match: re.Match[str]) -> str:
+        """Translate one match of TOKEN."""
         if match["double"]:
             raise ValueError("display maths needs a blank line before its first $$")
         if match["substitution"]:
@@ -127,7 +128,7 @@ class Inline:
         if EXTERNAL.match(target):
             return match.group().removesuffix(match["attributes"] or "")
         if name and not path:
-            return self._to_label(self._label(name), text or self.ref(name))
+            return self._to_label(self._label(name), text) if text else self.ref(name)
         page = self._page(path)
         if page:
             return self.page_link(page, text)

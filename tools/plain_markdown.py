@@ -7,7 +7,7 @@ from tools.book_index import Book
 from tools.myst_blocks import Block, SourceError, parse
 from tools.pages import Page
 from tools.plain_directives import DIRECTIVES
-from tools.plain_inline import Inline
+from tools.plain_inline import TOKEN, Inline
 from tools.plain_math import display, on_one_line
 
 
@@ -42,13 +42,23 @@ class Translator:
             return lines
         try:
             if block.kind in ("heading", "text"):
-                return [self.inline.translate("\n".join(lines))]
+                return [self._text("\n".join(lines), line)]
             written = self._special(block, line)
         except SourceError:
             raise
         except ValueError as error:
             raise SourceError(f"{self.page.path}:{line + 1}: {error}") from error
         return add_prefix(written, block.prefix)
+
+    def _text(self, text: str, line: int) -> str:
+        def translate(match: re.Match[str]) -> str:
+            try:
+                return self.inline.token(match)
+            except ValueError as error:
+                here = line + text.count("\n", 0, match.start()) + 1
+                raise SourceError(f"{self.page.path}:{here}: {error}") from error
+
+        return TOKEN.sub(translate, text)
 
     def _special(self, block: Block, line: int) -> str:
         if block.kind == "math":
