@@ -32,7 +32,7 @@ def run(*pages):
 
 @pytest.fixture
 def root(tmp_path):
-    for name in ["dgm_teach/vae.py", "book/data/x.csv", "requirements.txt", "constraints.txt"]:
+    for name in ["dgm_teach/vae.py", "dgm_teach/runs/x.json", "requirements.txt", "constraints.txt"]:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("1")
@@ -46,7 +46,7 @@ def in_tmp(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "changed", ["dgm_teach/vae.py", "book/data/x.csv", "requirements.txt", "constraints.txt"]
+    "changed", ["dgm_teach/vae.py", "dgm_teach/runs/x.json", "requirements.txt", "constraints.txt"]
 )
 def test_the_key_changes_with_each_input(root, changed):
     before = execute.cache_key(root)
