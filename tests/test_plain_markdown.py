@@ -111,7 +111,10 @@ CASES = {
     "image": ("![a](dot.png){width=20px}", "![a](dot.png)"),
     "attributes": ("{.wide}\n[a]{.b}", "a"),
     "comment": ("a\n\n% b\n\nc", "a\n\nc"),
-    "footnote": ("a[^b]\n\n[^b]: {cite:t}`kingma2014`", "a[^b]\n\n[^b]: Kingma and Welling (2014)"),
+    "footnote": (
+        "a[^b]\n\n[^b]: {cite:t}`kingma2014`",
+        "a<sup>[b]</sup>\n\n<sup>[b]</sup> Kingma and Welling (2014)",
+    ),
     "citation in the text": ("{cite:t}`kingma2014`", "Kingma and Welling (2014)"),
     "citation in brackets": ("{cite:p}`vandenoord2016`", "(van den Oord and Müller, 2016)"),
     "citations": (

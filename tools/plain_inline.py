@@ -19,6 +19,7 @@ TOKEN = re.compile(
   | (?P<bang>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*\])*)\]
     \((?P<target>[^\s()]*)(?P<title>\s+"[^"]*")?\)(?P<attributes>\{[^{}]*\})?
   | \[(?P<span>[^\[\]]+)\]\{[^{}]+\}
+  | \[\^(?P<note>[^\[\]]+)\](?P<colon>:?)
   | <(?P<auto>(?:project|path|inv|myst):[^>]*)>
     """,
     re.VERBOSE | re.DOTALL,
@@ -48,6 +49,8 @@ class Inline:
             raise ValueError(f"<{match['auto']}> is not translated; write [text](page.md)")
         if match["role"]:
             return self._role(match["role"], " ".join(match["content"].split()))
+        if match["note"]:  # Jupyter knows no footnotes
+            return f"<sup>[{match['note']}]</sup>"
         if match["span"]:
             return self.translate(match["span"])
         if match["target"] is not None:
