@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal, Normal
 
-from dgm_teach.likelihoods import GaussianPixels
+from dgm_teach.likelihoods import BernoulliPixels, GaussianPixels
 from dgm_teach.linear_gaussian import LinearGaussian
 from dgm_teach.rng import make_generator
 from dgm_teach.vae import VAE
@@ -141,3 +141,13 @@ def mixed_mode_vae(data_dim: int = 6, latent_dim: int = 2) -> VAE:
     encoder[1].eval()
     decoder[2].eval()
     return model
+
+
+BINARY = (randn(6, 5, seed=1) > 0).double()
+
+
+def bernoulli_vae() -> VAE:
+    """A VAE for the binary images above, with three latent variables."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return VAE(nn.Linear(5, 6), nn.Linear(3, 5), BernoulliPixels(), 3).double()
