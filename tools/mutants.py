@@ -1,0 +1,92 @@
+"""Mutate the maths modules and count the mutants that the tests kill.
+
+``python -m tools.mutants [module ...]`` plants small faults one by one (a sign, a number, an
+argument) with mutmut, which is configured in ``pyproject.toml``, and runs the tests that reach
+the faulty function. A module whose tests kill fewer than nine mutants in ten fails the run.
+``tests/mutants.md`` names the survivors that no test can kill, and says what is counted.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+from tools import project
+
+FOLDER = project.ROOT / "mutants"
+GOAL = 0.9
+KILLED = {"killed", "timeout"}
+
+
+def modules() -> list[str]:
+    """Names of the modules that mutmut is configured to mutate."""
+    settings = tomllib.loads((project.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return [Path(path).stem for path in settings["tool"]["mutmut"]["only_mutate"]]
+
+
+def run(names: list[str]) -> int:
+    """Plant and test the mutants of the modules, from scratch, with one torch thread a process."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    mutmut = Path(sys.executable).with_name("mutmut")
+    command = [str(mutmut), "run", "--max-children", "2", *(f"dgm_teach.{n}.*" for n in names)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=project.ROOT, env=environment).returncode
+
+
+def verdicts(name: str) -> dict[str, str]:
+    """What became of each mutant of a module."""
+    from mutmut.stats import status_by_exit_code
+
+    found = json.loads((FOLDER / "dgm_teach" / f"{name}.py.meta").read_text(encoding="utf-8"))
+    return {mutant: status_by_exit_code[code] for mutant, code in found["exit_code_by_key"].items()}
+
+
+def share(found: dict[str, str]) -> float:
+    """Killed mutants as a share of all."""
+    return sum(verdict in KILLED for verdict in found.values()) / max(1, len(found))
+
+
+def changed_lines(mutant: str) -> list[str]:
+    """The lines that make a mutant."""
+    show = [str(Path(sys.executable).with_name("mutmut")), "show", mutant]
+    diff = subprocess.run(show, cwd=project.ROOT, capture_output=True, text=True).stdout
+    lines = diff.splitlines()
+    return [line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+
+
+def report(name: str, found: dict[str, str]) -> None:
+    """Print the count of a module, and its survivors."""
+    counts = ", ".join(f"{n} {verdict}" for verdict, n in Counter(found.values()).most_common())
+    print(f"{name:<16} {share(found):6.1%} of {len(found)} killed ({counts})")
+    for mutant, verdict in found.items():
+        if verdict not in KILLED:
+            print(f"    {mutant}: {verdict}")
+            print("".join(f"        {line}\n" for line in changed_lines(mutant)), end="")
+
+
+def main(names: list[str]) -> int:
+    """Run the mutants of the named modules, or of all."""
+    unknown = set(names) - set(modules())
+    if unknown:
+        print(f"module must be one of {modules()}, got {sorted(unknown)}", file=sys.stderr)
+        return 2
+    names = names or modules()
+    status = run(names)
+    if status != 0:
+        return status
+    found = {name: verdicts(name) for name in names}
+    print()
+    for name in names:
+        report(name, found[name])
+    low = [name for name in names if share(found[name]) < GOAL]
+    if low:
+        print(f"fewer than {GOAL:.0%} killed in {', '.join(low)}", file=sys.stderr)
+    return 1 if low else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
