@@ -52,6 +52,27 @@ LOOK_AT = r"""() => {
     return found;
 }"""
 
+# Axe measures the contrast of every box: MathJax makes thousands, a listing one for each token.
+# Maths becomes one word; of the tokens of one kind in a listing or a signature the first stays.
+THIN_OUT = """() => {
+    for (const maths of document.querySelectorAll("mjx-container")) {
+        maths.typeset = [...maths.childNodes];
+        maths.replaceChildren("maths");
+    }
+    for (const listing of document.querySelectorAll("pre, dt.sig")) {
+        const seen = new Set();
+        for (const token of listing.querySelectorAll("span[class]:not(.math)"))
+            if (seen.has(token.className)) token.replaceWith(...token.childNodes);
+            else seen.add(token.className);
+        listing.normalize();
+    }
+}"""
+
+PUT_BACK = """() => {
+    for (const maths of document.querySelectorAll("mjx-container"))
+        maths.replaceChildren(...maths.typeset);
+}"""
+
 # Without `preload`, which asks for the stylesheets again under wrong addresses.
 RUN_AXE = """async (allowed) => {
     const rules = {"label-content-name-mismatch": {enabled: true}};
@@ -86,13 +107,14 @@ def chromium_or_skip():
 class Visitor:
     """Opens pages below one address and notes what goes wrong; other hosts are out of reach."""
 
-    def __init__(self, context, base):
+    def __init__(self, chromium, base):
         self.base = base
+        self.shown = None
         self.problems = []
         self.used = set()
-        self.page = context.new_page()
+        self.page = browser.new_page(chromium)
         elsewhere = re.compile(f"^(?!{re.escape(base)}|data:|blob:)")
-        context.route(elsewhere, self.refuse)
+        self.page.context.route(elsewhere, self.refuse)
         self.page.on("websocket", lambda socket: self.note(f"request elsewhere: {socket.url}"))
         self.page.on("console", self.hear)
         self.page.on("pageerror", lambda error: self.note(f"script error: {error}"))
@@ -114,18 +136,25 @@ class Visitor:
         if response.status >= 400:
             self.note(f"request failed: {response.status} {response.url}")
 
-    def visit(self, name, *, axe=True, allowed=()):
-        """Open a page; return its problems. ``used`` gathers the allowed entries that occurred."""
-        self.problems = []
+    def open(self, name):
+        """Load a page below the address."""
+        self.shown, self.problems = None, []
         browser.open_page(self.page, self.base + name)
-        self.problems += self.page.evaluate(LOOK_AT)
-        if axe:
-            self.problems += self.run_axe(allowed)
-        return self.problems
+        self.shown = name
+
+    def check(self, look, *, axe=True, allowed=()):
+        """Return the problems of the open page since the last check, and those under a look."""
+        browser.change_look(self.page, browser.LOOKS[look])
+        found = self.page.evaluate(LOOK_AT) + (self.run_axe(allowed) if axe else [])
+        noted, self.problems = self.problems, []
+        return noted + found
 
     def run_axe(self, allowed):
+        """Return the violations that are not allowed; gather in ``used`` the entries that are."""
+        self.page.evaluate(THIN_OUT)
         self.page.evaluate(AXE)
         found = self.page.evaluate(RUN_AXE, [[entry.rule, entry.selector] for entry in allowed])
+        self.page.evaluate(PUT_BACK)
         self.used |= {allowed[item["entry"]] for item in found if item["entry"] >= 0}
         return [item["text"] for item in found if item["entry"] < 0]
 

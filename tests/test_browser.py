@@ -22,66 +22,66 @@ ALLOWED = (
 PAGES = [page.relative_to(project.ROOT).with_suffix(".html") for page in project.pages()]
 PAGES = [page.as_posix() for page in PAGES]
 SOURCES = ("server", "disk")
-MODES = [f"{source}-{look}" for source in SOURCES for look in browser.LOOKS]
 
 
 @pytest.fixture(scope="module")
-def chromium():
-    with chromium_or_skip() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def visitors(chromium, built_book):
-    with browser.serve(built_book) as address:
+def visitors(built_book):
+    with chromium_or_skip() as chromium, browser.serve(built_book) as address:
         bases = {"server": address, "disk": built_book.as_uri() + "/"}
-        yield {
-            f"{source}-{look}": Visitor(browser.new_context(chromium, settings), bases[source])
-            for source in SOURCES
-            for look, settings in browser.LOOKS.items()
-        }
+        yield {source: Visitor(chromium, base) for source, base in bases.items()}
 
 
-def visit(visitors, mode, page):
+def visit(visitors, source, page, look):
     """Axe reads the page as served: from disk it is the same page."""
-    return visitors[mode].visit(page, axe=mode.startswith("server"), allowed=ALLOWED)
+    visitor = visitors[source]
+    if visitor.shown != page:
+        visitor.open(page)
+    return visitor.check(look, axe=source == "server", allowed=ALLOWED)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("look", browser.LOOKS)
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("page", PAGES)
-def test_page(visitors, page, mode):
-    problems = visit(visitors, mode, page)
+def test_page(visitors, page, source, look):
+    problems = visit(visitors, source, page, look)
     assert not problems, "\n".join(problems)
 
 
-@pytest.mark.parametrize("mode", MODES)
-def test_generated_pages(visitors, built_book, mode):
-    generated = set(browser.built_pages(built_book)) - set(PAGES)
+@pytest.mark.parametrize("source", SOURCES)
+def test_generated_pages(visitors, built_book, source):
     found = [
-        f"{page}: {item}" for page in sorted(generated) for item in visit(visitors, mode, page)
+        f"{page}, {look}: {problem}"
+        for page in browser.built_pages(built_book)
+        if page not in PAGES
+        for look in browser.LOOKS
+        for problem in visit(visitors, source, page, look)
     ]
     assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_front_page_is_found(visitors, built_book, source):
-    visitor = visitors[f"{source}-light"]
-    visitor.page.goto(visitor.base + "index.html")
-    visitor.page.wait_for_url("**/book/index.html")
+def test_book_opens_at_its_front_page(visitors, source):
+    page = visitors[source].page
+    page.goto(visitors[source].base + "index.html")
+    page.wait_for_url(f"**/{PAGES[0]}")
 
 
-@pytest.mark.parametrize("look", browser.LOOKS)
-def test_theme_is_the_one_asked_for(visitors, look):
-    page = visitors[f"disk-{look}"].page
-    browser.open_page(page, visitors[f"disk-{look}"].base + PAGES[0])
-    assert page.evaluate("document.documentElement.dataset.theme") == browser.LOOKS[look].theme
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("source", SOURCES)
+def test_chosen_theme_stays(visitors, source, theme):
+    visitor = visitors[source]
+    with visitor.page.context.browser.new_page() as page:
+        page.goto(visitor.base + PAGES[0])
+        page.evaluate("theme => Object.assign(localStorage, {mode: theme, theme})", theme)
+        page.goto(visitor.base + PAGES[1])
+        assert page.evaluate("document.documentElement.dataset.theme") == theme
 
 
 @pytest.mark.parametrize("entry", ALLOWED, ids=lambda entry: entry.selector)
 def test_allowed_violation_still_occurs(visitors, entry):
-    visitor = visitors["server-light"]
-    visitor.visit(PAGES[0], allowed=ALLOWED)
-    assert entry in visitor.used, f"{entry.rule} on {entry.selector} is gone: strike it off ALLOWED"
+    visit(visitors, "server", PAGES[0], "light")
+    gone = f"{entry.rule} on {entry.selector} is gone: strike it off ALLOWED"
+    assert entry in visitors["server"].used, gone
 
 
 def test_links_lead_somewhere(built_book):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -78,18 +78,12 @@ def serve(folder: Path) -> Iterator[str]:
         thread.join()
 
 
-def new_context(browser: Browser, look: Look) -> BrowserContext:
-    """Open a profile whose theme switch stands at ``look``, against the system's preference."""
-    context = browser.new_context(
-        viewport={"width": look.width, "height": 900},
-        color_scheme="light" if look.theme == "dark" else "dark",
-        service_workers="block",
-    )
-    context.add_init_script(
-        f"localStorage.setItem('mode', '{look.theme}');"
-        f"localStorage.setItem('theme', '{look.theme}');"
-    )
-    return context
+def new_page(browser: Browser) -> Page:
+    """Open an empty tab whose theme switch stands at light, against the system's preference."""
+    context = browser.new_context(color_scheme="dark", service_workers="block")
+    context.add_init_script("localStorage.setItem('mode', 'light')")
+    context.add_init_script("localStorage.setItem('theme', 'light')")
+    return context.new_page()
 
 
 def open_page(page: Page, address: str) -> None:
@@ -98,6 +92,13 @@ def open_page(page: Page, address: str) -> None:
     page.evaluate("window.MathJax?.startup?.promise")
     page.add_style_tag(content=HOLD_STILL)
     page.evaluate(UNFOLD)
+
+
+def change_look(page: Page, look: Look) -> None:
+    """Give the open page another theme and width."""
+    page.set_viewport_size({"width": look.width, "height": 900})
+    page.evaluate("theme => { document.documentElement.dataset.theme = theme }", look.theme)
+    page.evaluate("new Promise(requestAnimationFrame)")
 
 
 def built_pages(html: Path) -> list[str]:

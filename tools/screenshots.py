@@ -6,6 +6,7 @@ as ``book/vae/elbo.html``. A tall page is cut into pieces.
 
 import io
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -24,24 +25,25 @@ def cut(picture: Image.Image) -> list[Image.Image]:
     return [picture.crop((0, top, width, min(top + TALLEST, height))) for top in tops]
 
 
-def photograph(page: Page, name: str, look: str) -> list[Path]:
-    """Save the pieces of one page under one look."""
-    browser.open_page(page, (project.HTML / name).as_uri())
-    pieces = cut(Image.open(io.BytesIO(page.screenshot(full_page=True))))
+def photograph(page: Page, name: str, look: str) -> Iterator[Path]:
+    """Save the pieces of the open page under one look."""
+    browser.change_look(page, browser.LOOKS[look])
+    picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
     stem = name.removesuffix(".html").replace("/", "-")
-    paths = [TARGET / f"{stem}-{look}-{number}.png" for number in range(1, len(pieces) + 1)]
-    for path, piece in zip(paths, pieces, strict=True):
+    for number, piece in enumerate(cut(picture), start=1):
+        path = TARGET / f"{stem}-{look}-{number}.png"
         piece.save(path)
-    return paths
+        yield path
 
 
 def main(names: list[str]) -> int:
     """Photograph the named pages, or all."""
     TARGET.mkdir(parents=True, exist_ok=True)
     with browser.launch() as chromium:
-        for look, settings in browser.LOOKS.items():
-            page = browser.new_context(chromium, settings).new_page()
-            for name in names or browser.built_pages(project.HTML):
+        page = browser.new_page(chromium)
+        for name in names or browser.built_pages(project.HTML):
+            browser.open_page(page, (project.HTML / name).as_uri())
+            for look in browser.LOOKS:
                 for path in photograph(page, name, look):
                     print(path.relative_to(project.ROOT))
     return 0
