@@ -12,7 +12,7 @@ MIME_TYPE = "application/vnd.dgm-teach.check+json"
 
 
 class CheckError(AssertionError):
-    """An equation does not hold, a wrong variant passes, or the comparison is void."""
+    r"""An equation does not hold, a wrong variant passes, or the comparison is void."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dgm_teach.gaussian import gaussian_log_prob
 
 
-def check_pixels(x: Tensor, *, allow_grey: bool = False) -> None:
+def check_pixels(x: Float[Tensor, "..."], *, allow_grey: bool = False) -> None:
     r"""Refuse pixels that are no outcome of a Bernoulli variable.
 
     Parameters
