@@ -32,7 +32,7 @@ def check_pixels(x: Float[Tensor, "..."], *, allow_grey: bool = False) -> None:
             raise ValueError(
                 f"x must hold pixels in [0, 1], got values from {x.min():g} to {x.max():g}"
             )
-    elif not (x * (1 - x) == 0).all():
+    elif (x * (1 - x)).any():
         raise ValueError(
             "x must hold only 0 and 1 for a Bernoulli likelihood, "
             f"got values from {x.min():g} to {x.max():g}; binarise the images, "
@@ -68,13 +68,15 @@ def bernoulli_log_lik(
     Raises
     ------
     ValueError
-        If a pixel is neither 0 nor 1 (or, with ``allow_grey``, outside [0, 1]).
+        If a pixel is neither 0 nor 1 (or, with ``allow_grey``, outside [0, 1]), or the decoder
+        gave another number of pixels than ``x`` has.
 
     Notes
     -----
     Equation ``eq-vae-bernoulli-logits``. Kingma and Welling (2014), appendix C.1.
     Oracle: ``torch.distributions.Bernoulli``; the sum over all images of four pixels is 1.
     """
+    _require_same_pixels(x, logits)
     check_pixels(x, allow_grey=allow_grey)
     return (x * logits - nnf.softplus(logits)).sum(-1)
 
@@ -102,12 +104,27 @@ def gaussian_log_lik(
     One number per example: summed over pixels, not averaged over the batch. It can be
     positive, because it is the log of a density.
 
+    Raises
+    ------
+    ValueError
+        If the decoder gave another number of pixels than ``x`` has.
+
     Notes
     -----
     Equation ``def-vae-gaussian-density``, once for each pixel.
     Oracle: ``torch.distributions.Normal``.
     """
+    _require_same_pixels(x, mu)
     return gaussian_log_prob(x, mu, torch.as_tensor(log_var).expand_as(mu))
+
+
+def _require_same_pixels(x: Tensor, decoded: Tensor) -> None:
+    """Refuse what torch would broadcast without a word."""
+    if x.shape[-1] != decoded.shape[-1]:
+        raise ValueError(
+            f"the decoder must return {x.shape[-1]} pixels per image, as many as x has, "
+            f"got {decoded.shape[-1]}"
+        )
 
 
 class BernoulliPixels(nn.Module):
