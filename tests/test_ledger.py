@@ -46,7 +46,7 @@ def record(label, **changes):
 
 
 def page(labels, recorded):
-    return Page("book/made", labels, [record(label) for label in recorded])
+    return Page("book/made", "Made", labels, [record(label) for label in recorded])
 
 
 def test_labels_are_the_claims_in_order():
@@ -100,11 +100,12 @@ def test_a_page_that_was_not_executed_is_named(tmp_path, monkeypatch):
 
 
 def test_the_tables_are_in_the_order_of_the_book(tmp_path):
-    pages = [page(LABELS, reversed(LABELS)), Page("book/plain", [], [])]
+    pages = [page(LABELS, reversed(LABELS)), Page("book/plain", "Plain", [], [])]
     ledger.write(pages, tmp_path)
     text = (tmp_path / "ledger.md").read_text()
     places = [text.index(f"{{eq}}`{label}`") for label in LABELS]
     assert places == sorted(places)
+    assert text.startswith("## Made\n\nChecked in {doc}`/book/made`.")
     assert text.count("## ") == 1
     kept = json.loads((tmp_path / "ledger.json").read_text())
     assert [(entry["page"], entry["label"]) for entry in kept] == [
@@ -116,7 +117,7 @@ def test_a_row_says_all_and_quotes_no_markup():
     refuted = [{"name": "log|S| with a*b", "difference": "x_1*x_2"}]
     row = ledger.row(record("eq-a", method="Monte Carlo", num_samples=10000, refuted=refuted))
     assert row == (
-        r"| {eq}`eq-a` | Monte Carlo, n = 10,000 | 1e-16 | 1e-10 "
+        r"| {eq}`eq-a` `eq-a` | Monte Carlo, n = 10,000 | 1e-16 | 1e-10 "
         r"| log\|S\| with a\*b (off by x\_1\*x\_2) |"
     )
 

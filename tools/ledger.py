@@ -33,6 +33,7 @@ class Page:
     """The labels of a page's claims, as its source has them, and the checks that its cells left."""
 
     docname: str
+    title: str
     labels: list[str]
     records: list[Record]
 
@@ -75,14 +76,15 @@ def in_order(page: Page) -> list[Record]:
 def read_page(path: Path) -> Page:
     """Read a page and, if it is a notebook, its executed cells from the cache."""
     docname = path.relative_to(project.ROOT).with_suffix("").as_posix()
-    labels, records = claims_in(path.read_text(encoding="utf-8")), []
+    source, records = path.read_text(encoding="utf-8"), []
     if project.is_notebook(path):
         try:
             _, executed = execute.open_cache().merge_match_into_notebook(execute.read(path))
         except KeyError:
             raise LedgerError(f"{docname}: not executed; run python -m tools.execute") from None
         records = records_in(executed)
-    return Page(docname, labels, records)
+    title = re.search(r"^# (.+)", source, re.MULTILINE)
+    return Page(docname, title[1] if title else docname, claims_in(source), records)
 
 
 def plain(text: str) -> str:
@@ -95,7 +97,7 @@ def row(record: Record) -> str:
     size = f", n = {record['num_samples']:,}" if record["num_samples"] else ""
     refuted = [f"{wrong['name']} (off by {wrong['difference']})" for wrong in record["refuted"]]
     cells = [
-        f"{{eq}}`{record['label']}`",
+        f"{{eq}}`{record['label']}` `{record['label']}`",
         plain(record["method"] + size),
         f"{record['difference']:.2g}",
         f"{record['tolerance']:.2g}",
@@ -109,7 +111,8 @@ def markdown(pages: list[Page]) -> str:
     head = "| Equation | Method | Difference | Allowed | Refuted, and by how much |\n"
     head += "|---|---|---|---|---|\n"
     sections = [
-        f"## {{doc}}`/{page.docname}`\n\n{head}" + "\n".join(map(row, in_order(page)))
+        f"## {page.title}\n\nChecked in {{doc}}`/{page.docname}`.\n\n{head}"
+        + "\n".join(map(row, in_order(page)))
         for page in pages
         if page.records
     ]
