@@ -46,7 +46,13 @@ class VAE(nn.Module):
 
     def encode(self, x: Float[Tensor, "batch data"]) -> DiagonalGaussian:
         r"""Parameters of q(z|x), one diagonal Gaussian per example."""
-        mu, log_var = self.encoder(x).split(self.latent_dim, dim=-1)
+        code = self.encoder(x)
+        if code.shape[-1] != 2 * self.latent_dim:
+            raise ValueError(
+                f"encoder must return 2 * latent_dim = {2 * self.latent_dim} numbers per example, "
+                f"got {code.shape[-1]}"
+            )
+        mu, log_var = code.split(self.latent_dim, dim=-1)
         return DiagonalGaussian(mu, log_var)
 
 

@@ -84,7 +84,7 @@ def train_vae(
     batch_size
         Rows per step.
     beta
-        Weight of the KL term.
+        Weight of the KL term, at least 0.
     scheduler
         A learning-rate schedule that is advanced after every step.
     generator
@@ -97,11 +97,12 @@ def train_vae(
     Raises
     ------
     ValueError
-        If ``num_epochs`` or ``batch_size`` is less than 1.
+        If ``num_epochs`` or ``batch_size`` is less than 1, or ``beta`` less than 0.
     FloatingPointError
         If a term is not finite: it names the step and the term.
     """
     require_at_least(1, num_epochs=num_epochs, batch_size=batch_size)
+    require_at_least(0, beta=beta)
     record: list[VAEStep] = []
     for _ in tqdm(range(num_epochs), desc="train", unit="epoch"):
         start = len(record)

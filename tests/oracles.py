@@ -6,6 +6,7 @@ linear encoder and decoder, so that log p(x) of the VAE is known.
 
 from collections.abc import Callable
 
+import jaxtyping
 import torch
 from torch import Tensor, nn
 from torch.distributions import MultivariateNormal, Normal
@@ -16,6 +17,11 @@ from dgm_teach.rng import make_generator
 from dgm_teach.vae import VAE
 
 LOG_NOISE_VAR = -1.25  # exact in float32, so that the model keeps it exactly
+
+
+def as_readers_have_it(monkeypatch) -> None:
+    """Switch off, for one test, the run-time type checker of the tests."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def randn(*shape: int, seed: int) -> Tensor:

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from oracles import plane_integral, randn
+from oracles import as_readers_have_it, plane_integral, randn
 from torch.distributions import Bernoulli, Normal
 from torch.testing import assert_close
 
@@ -154,3 +154,12 @@ def test_learned_variance_is_largest_in_likelihood_at_the_mean_square():
     learned = GaussianPixels((x - decoded).square().mean().log().item(), learn=True)
     learned(x.float(), decoded.float()).mean().backward()
     assert learned.log_var.grad.abs() < 1e-5
+
+
+@pytest.mark.parametrize("pixels", [BernoulliPixels(), GaussianPixels(0.5)])
+@pytest.mark.parametrize("got", [1, 2, 4])
+def test_another_number_of_pixels_is_refused(pixels, got, monkeypatch):
+    as_readers_have_it(monkeypatch)
+    message = f"^the decoder must return 3 pixels per image, as many as x has, got {got}$"
+    with pytest.raises(ValueError, match=message):
+        pixels(binary(4, 3), randn(4, got, seed=1))

@@ -13,3 +13,8 @@ def test_numbers_from_the_minimum_on_are_accepted(minimum, value):
 def test_the_first_number_below_is_named():
     with pytest.raises(ValueError, match=r"^b must be at least 2, got 1$"):
         require_at_least(2, a=2, b=1, c=0)
+
+
+def test_nan_is_refused():
+    with pytest.raises(ValueError, match=r"^beta must be at least 0, got nan$"):
+        require_at_least(0, beta=float("nan"))

@@ -7,6 +7,7 @@ import pytest
 import torch
 from oracles import (
     ChosenNoise,
+    as_readers_have_it,
     cubature,
     diagonal,
     expected_log_lik,
@@ -202,6 +203,15 @@ def test_encoder_output_is_the_mean_then_the_log_variance():
     x = randn(3, 4, seed=0)
     assert torch.equal(model.encode(x).mu, x[:, :2])
     assert torch.equal(model.encode(x).log_var, x[:, 2:])
+
+
+@pytest.mark.parametrize("width", [2, 3, 5, 6])
+def test_another_number_of_codes_is_refused(width, monkeypatch):
+    as_readers_have_it(monkeypatch)
+    model = VAE(nn.Identity(), nn.Identity(), BernoulliPixels(), 2)
+    message = rf"^encoder must return 2 \* latent_dim = 4 numbers per example, got {width}$"
+    with pytest.raises(ValueError, match=message):
+        model.encode(randn(3, width, seed=0))
 
 
 def test_terms_of_bernoulli_pixels_are_those_of_torch(monkeypatch):

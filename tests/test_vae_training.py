@@ -162,6 +162,15 @@ def test_bad_numbers_are_refused_before_anything_moves(name):
     assert_same_parameters(model, untouched)
 
 
+@pytest.mark.parametrize("beta", [-0.1, float("nan")])
+def test_a_negative_weight_is_refused(beta):
+    model = small_vae()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match=f"^beta must be at least 0, got {beta}$"):
+        train_vae(model, optimizer, BINARY, num_epochs=1, beta=beta)
+    assert len(train_vae(model, optimizer, BINARY, num_epochs=1, beta=0.0)) == 1
+
+
 def test_no_rows_are_refused():
     model = small_vae()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

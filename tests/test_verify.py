@@ -4,11 +4,10 @@ import html
 import math
 import re
 
-import jaxtyping
 import pytest
 import sympy
 import torch
-from oracles import randn
+from oracles import as_readers_have_it, randn
 from scipy.stats import binom, norm
 
 from dgm_teach import ledger
@@ -27,12 +26,6 @@ def _fresh_record():
     ledger.forget()
     yield
     ledger.forget()
-
-
-@pytest.fixture
-def as_readers_have_it(monkeypatch):
-    """Without the run-time type checker of the tests."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 def equal(left=A, right=None, *, label=LABEL, wrong=None, **options):
@@ -344,9 +337,9 @@ def test_event_shapes_must_agree(event):
         )
 
 
-@pytest.mark.usefixtures("as_readers_have_it")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.int64, torch.bool])
-def test_tensors_must_be_float64(dtype):
+def test_tensors_must_be_float64(dtype, monkeypatch):
+    as_readers_have_it(monkeypatch)
     one, other = torch.ones(3, dtype=dtype), torch.ones(3, dtype=dtype)
     message = rf"^eq-a-b: (left|samples) must be float64, got {dtype}$"
     with pytest.raises(CheckError, match=message):
@@ -358,9 +351,9 @@ def test_tensors_must_be_float64(dtype):
         equal(wrong={"odd": other})
 
 
-@pytest.mark.usefixtures("as_readers_have_it")
 @pytest.mark.parametrize("side", [True, "1", None, [1.0], 1j])
-def test_sides_must_be_numbers(side):
+def test_sides_must_be_numbers(side, monkeypatch):
+    as_readers_have_it(monkeypatch)
     kind = type(side).__name__
     message = f"^eq-a-b: left must be a tensor or a number, got {kind}$"
     with pytest.raises(CheckError, match=message):
@@ -372,8 +365,8 @@ def test_whole_numbers_and_graphs_are_accepted():
     equal(A.clone().requires_grad_(), label="eq-graph")
 
 
-@pytest.mark.usefixtures("as_readers_have_it")
-def test_too_few_samples_are_refused():
+def test_too_few_samples_are_refused(monkeypatch):
+    as_readers_have_it(monkeypatch)
     with pytest.raises(CheckError, match=r"with n of at least 100, got \(99,\)$"):
         monte_carlo(draws(n=99))
     with pytest.raises(CheckError, match=r"^eq-a-b: few must have shape .*, got \(99,\)$"):
