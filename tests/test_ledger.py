@@ -117,7 +117,7 @@ def test_a_row_says_all_and_quotes_no_markup():
     refuted = [{"name": "log|S| with a*b", "difference": "x_1*x_2"}]
     row = ledger.row(record("eq-a", method="Monte Carlo", num_samples=10000, refuted=refuted))
     assert row == (
-        r"| {eq}`eq-a` `eq-a` | Monte Carlo, n = 10,000 | 1e-16 | 1e-10 "
+        r"| {eq}`eq-a` eq-a | Monte Carlo, n = 10,000 | 1e-16 | 1e-10 "
         r"| log\|S\| with a\*b (off by x\_1\*x\_2) |"
     )
 

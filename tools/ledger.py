@@ -97,7 +97,7 @@ def row(record: Record) -> str:
     size = f", n = {record['num_samples']:,}" if record["num_samples"] else ""
     refuted = [f"{wrong['name']} (off by {wrong['difference']})" for wrong in record["refuted"]]
     cells = [
-        f"{{eq}}`{record['label']}` `{record['label']}`",
+        f"{{eq}}`{record['label']}` {record['label']}",
         plain(record["method"] + size),
         f"{record['difference']:.2g}",
         f"{record['tolerance']:.2g}",
