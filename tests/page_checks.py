@@ -17,12 +17,15 @@ AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="
 
 LOOK_AT = r"""() => {
     const found = [];
-    const show = (element) => element.outerHTML.replace(/\s+/g, " ").slice(0, 120);
+    const show = (element) => (element?.outerHTML ?? "").replace(/\s+/g, " ").slice(0, 120);
     const all = (selector) => [...document.querySelectorAll(selector)];
 
     const page = document.scrollingElement;
-    if (page.scrollWidth > page.clientWidth)
-        found.push(`overflow: ${page.scrollWidth} px in a window of ${page.clientWidth} px`);
+    if (page.scrollWidth > page.clientWidth) {
+        const edge = (element) => element.getBoundingClientRect().right;
+        const widest = all("body *").findLast((one) => Math.abs(edge(one) - page.scrollWidth) < 1);
+        found.push(`overflow: ${page.scrollWidth} px in ${page.clientWidth} px: ${show(widest)}`);
+    }
     for (const box of all("article *:not(mjx-container *)")) {
         const hides = ["hidden", "clip"].includes(getComputedStyle(box).overflowX);
         if (hides && box.clientWidth > 1 && box.scrollWidth > box.clientWidth + 1)

@@ -110,7 +110,7 @@ def test_contrast_is_judged_in_the_theme_asked_for(visit):
 def test_overflow_is_judged_at_the_width_asked_for(visit):
     body = '<div style="width: 600px">wider than a phone</div>'
     assert visit(body, "light") == []
-    assert visit(body, "phone") == ["overflow: 608 px in a window of 390 px"]
+    assert visit(body, "phone") == [f"overflow: 608 px in 390 px: {body}"]
 
 
 def test_allowed_violation_passes_and_is_remembered(visit, visitor):
