@@ -115,7 +115,7 @@ def gaussian_log_lik(
     Oracle: ``torch.distributions.Normal``.
     """
     _require_same_pixels(x, mu)
-    return gaussian_log_prob(x, mu, torch.as_tensor(log_var).expand_as(mu))
+    return gaussian_log_prob(x, mu, log_var.expand_as(mu))
 
 
 def _require_same_pixels(x: Tensor, decoded: Tensor) -> None:

@@ -88,6 +88,9 @@ def test_default_chunks():
     rows.clear()
     log_px_hat(model, randn(41, 5, seed=0), generator=make_generator(0))
     assert rows == [20_000, 500]
+    rows.clear()
+    log_px_hat(model, randn(20_001, 5, seed=0), num_samples=1, generator=make_generator(0))
+    assert rows == [20_000, 1]
 
 
 def test_log_px_hat_is_exact_at_the_posterior():

@@ -276,7 +276,9 @@ def test_conv_vae_has_the_sizes_named():
     assert model.latent_dim == 20
     assert model.encoder[-1].out_features == 40
     assert isinstance(model.likelihood, BernoulliPixels)
-    assert conv_vae(4, channels=2).encoder[1].out_channels == 2
+    narrow = conv_vae(4, channels=2)
+    kernels = [tuple(p.shape) for p in narrow.parameters() if p.ndim == 4]
+    assert kernels == [(2, 1, 4, 4), (4, 2, 4, 4), (4, 2, 4, 4), (2, 1, 4, 4)]
 
 
 @pytest.mark.parametrize(

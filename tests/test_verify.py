@@ -93,6 +93,11 @@ def test_record_of_two_numbers():
     assert check.refuted[0].difference == "0.25"
 
 
+def test_record_of_a_pair_says_how_many_were_compared():
+    equal(A[:2], A[:2] + 1e-12, wrong={"doubled": 2 * A[:2]})
+    assert recorded[LABEL].right == "1 (worst of 2)"
+
+
 def test_record_of_an_identity():
     symbolic()
     check = recorded[LABEL]
@@ -172,6 +177,20 @@ def test_standard_errors_are_the_largest_distance_accepted():
             )
 
 
+def test_exactly_the_standard_errors_allowed_are_accepted():
+    samples = torch.tensor([1.0, -1.0] * 200, dtype=torch.float64)
+    exact = 4 * (samples.std() / 20).item()  # a power of two times it: no rounding
+    monte_carlo(samples, exact, wrong={"far": 9.0})
+
+
+def test_variants_that_differ_little_or_swap_two_symbols_are_told_apart():
+    symbolic(wrong={"little": N**2 / 2 + sympy.Rational(1, 1000)})
+    m, n = sympy.symbols("m n", positive=True)
+    left = sympy.Integral(X, (X, m, n))
+    swapped = (m**2 - n**2) / 2
+    symbolic(left, -swapped, wrong={"ends swapped": swapped}, label="eq-swapped")
+
+
 @pytest.mark.parametrize("check", CHECKS)
 def test_a_wrong_variant_that_is_right_is_refused(check):
     right = {"equal": {"same": A + 1e-12}, "symbolic": {"same": N * N / 2}}
@@ -213,6 +232,7 @@ def test_num_se_must_lie_between_0_and_5(num_se):
     with pytest.raises(CheckError, match=f"num_se must be above 0 and at most 5, got {num_se}"):
         monte_carlo(num_se=num_se)
     monte_carlo(num_se=5.0)
+    monte_carlo(num_se=0.99, label="eq-small")
 
 
 def test_method_must_be_known():
@@ -261,10 +281,15 @@ def test_other_sides_compared_with_themselves_are_refused():
     number = math.pi
     with pytest.raises(CheckError, match="a side is compared with itself"):
         equal(number, number, wrong={"three": 3.0})
-    with pytest.raises(CheckError, match=r"a side is compared with itself|the same expression"):
-        symbolic(N**2 / 2, N**2 / 2)
-    with pytest.raises(CheckError, match="both sides are the same expression; pass one uneval"):
-        symbolic(N**2 / 2 + 1 - 1, N * N / 2)
+    expression = N**2 / 2
+    with pytest.raises(CheckError, match=r"^eq-a-b: a side is compared with itself$"):
+        symbolic(expression, expression)
+    with pytest.raises(CheckError, match=r"^eq-a-b: both sides are the same expression; pass one"):
+        symbolic(sympy.Integral(X, (X, 0, N)), sympy.Integral(X, (X, 0, N)))
+    samples = draws()
+    for exact in (samples, samples[0]):
+        with pytest.raises(CheckError, match=r"^eq-a-b: a side is compared with itself$"):
+            monte_carlo(samples, exact)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -290,16 +315,18 @@ def test_a_value_that_is_not_finite_is_refused(where, bad):
         "both": {"samples": samples, "exact": bad},
         "wrong": {"wrong": {"spoilt": samples}},
     }[where]
-    with pytest.raises(CheckError, match=r"(samples|exact|spoilt) holds a NaN or an infinity$"):
+    with pytest.raises(CheckError, match=r"^eq-a-b: (samples|exact|spoilt) holds a NaN or an inf"):
         monte_carlo(**sides)
 
 
 @pytest.mark.parametrize("bad", [sympy.nan, sympy.zoo, sympy.oo, -sympy.oo])
 def test_an_expression_that_is_not_finite_is_refused(bad):
     for sides in ({"left": bad}, {"right": bad}, {"left": bad + X, "right": bad}):
-        with pytest.raises(CheckError, match=r"not finite|the same expression|with itself"):
+        with pytest.raises(
+            CheckError, match=r"^eq-a-b: .* is not finite|the same expression|with itself"
+        ):
             symbolic(**sides)
-    with pytest.raises(CheckError, match="not finite"):
+    with pytest.raises(CheckError, match=r"^eq-a-b: the difference of .* is not finite$"):
         symbolic(wrong={"endless": bad})
 
 
