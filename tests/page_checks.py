@@ -23,7 +23,8 @@ LOOK_AT = r"""() => {
     const page = document.scrollingElement;
     if (page.scrollWidth > page.clientWidth) {
         const edge = (element) => element.getBoundingClientRect().right;
-        const widest = all("body *").findLast((one) => Math.abs(edge(one) - page.scrollWidth) < 1);
+        const boxes = all("body *:not(mjx-container *)");
+        const widest = boxes.findLast((box) => Math.abs(edge(box) - page.scrollWidth) < 1);
         found.push(`overflow: ${page.scrollWidth} px in ${page.clientWidth} px: ${show(widest)}`);
     }
     for (const box of all("article *:not(mjx-container *)")) {
@@ -56,13 +57,13 @@ LOOK_AT = r"""() => {
 }"""
 
 # Axe measures the contrast of every box: MathJax makes thousands, a listing one for each token.
-# Maths becomes one word; of the tokens of one kind in a listing or a signature the first stays.
+# Maths becomes one word; of the tokens of one kind in a listing the first stays.
 THIN_OUT = """() => {
     for (const maths of document.querySelectorAll("mjx-container")) {
         maths.typeset = [...maths.childNodes];
         maths.replaceChildren("maths");
     }
-    for (const listing of document.querySelectorAll("pre, dt.sig")) {
+    for (const listing of document.querySelectorAll("pre")) {
         const seen = new Set();
         for (const token of listing.querySelectorAll("span[class]:not(.math)"))
             if (seen.has(token.className)) token.replaceWith(...token.childNodes);
