@@ -29,7 +29,7 @@ book: $(ENV) ## execute every chapter and build the HTML, warnings being errors
 	$(PY) -m tools.book
 
 test: $(ENV) ## run all tests, every notebook among them
-	$(PY) -m pytest -m "not browser"
+	$(PY) -m pytest -n 2 --dist loadfile -m "not browser"
 	$(PY) -m tools.run_notebooks
 
 serve: book ## build the book and show it at http://localhost:8000
