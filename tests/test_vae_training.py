@@ -162,6 +162,17 @@ def test_bad_numbers_are_refused_before_anything_moves(name):
     assert_same_parameters(model, untouched)
 
 
+def test_a_bar_counts_the_epochs(capsys):
+    model = small_vae()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    train_vae(model, optimizer, BINARY, num_epochs=3, batch_size=4)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "train: 100%" in shown.err
+    assert "3/3" in shown.err
+    assert "epoch/s" in shown.err or "s/epoch" in shown.err
+
+
 @pytest.mark.parametrize("beta", [-0.1, float("nan")])
 def test_a_negative_weight_is_refused(beta):
     model = small_vae()
