@@ -189,6 +189,7 @@ def test_training_follows_a_generator_of_the_device(device):
 
 @pytest.mark.cuda
 @NO_DEVICE
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 def test_a_step_does_not_wait_for_the_device():
     _, model = ppca_pair(exact_posterior=False)
     model, x = model.to("cuda"), X.to("cuda")
