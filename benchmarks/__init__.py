@@ -1,0 +1,1 @@
+"""Measurements that ``make bench`` prints: time, memory and speed, never part of the tests."""
