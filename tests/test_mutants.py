@@ -22,7 +22,7 @@ def test_every_file_named_in_the_settings_exists():
 
 def test_killed_mutants_are_counted():
     found = {"a": "killed", "b": "timeout", "c": "survived", "d": "no tests"}
-    assert mutants.share(found) == 0.5
+    assert mutants.share(found) == 0.25
     assert mutants.share({}) == 0
 
 
