@@ -83,7 +83,8 @@ def log_px_hat(
     generator
         Source of the noise, on the model's device.
     chunk_size
-        Samples (images times K) that are decoded at once; it bounds the memory.
+        Samples (images times K) that are decoded at once, but never fewer than the K of one
+        image; it bounds the memory, and changes nothing else but the order of the noise.
 
     Returns
     -------

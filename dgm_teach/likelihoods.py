@@ -1,7 +1,8 @@
 r"""Log-likelihood of pixels given the decoder's output, in nats per example.
 
 Both functions sum over the last axis (the pixels), so that the number is the log of one
-normalised density. Nothing is averaged here: the batch mean belongs to the training step.
+normalised probability or density (unless grey pixels are allowed). Nothing is averaged here: the
+batch mean belongs to the training step.
 """
 
 import torch
@@ -48,8 +49,8 @@ def bernoulli_log_lik(
 ) -> Float[Tensor, "*batch"]:
     r"""Log probability of binary pixels, in nats.
 
-    .. math:: \sum_j x_j\log\pi_j+(1-x_j)\log(1-\pi_j)
-              = \sum_j x_j a_j-\log\bigl(1+e^{a_j}\bigr),\qquad \pi_j=\frac1{1+e^{-a_j}}
+    .. math:: \sum_j \bigl[x_j\log\pi_j+(1-x_j)\log(1-\pi_j)\bigr]
+              = \sum_j \bigl[x_j a_j-\log\bigl(1+e^{a_j}\bigr)\bigr],\qquad \pi_j=\frac1{1+e^{-a_j}}
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ def posterior(model: LinearGaussian, x: Float[Tensor, "batch data"]) -> Multivar
 
     Notes
     -----
-    Equation ``eq-vae-linear-posterior``. Tipping and Bishop (1999), section 3.2.
+    Equation ``eq-vae-linear-posterior``. Tipping and Bishop (1999), section 3.1.
     Oracle: log p(z|x) = log p(x|z) + log p(z) - log p(x), for every z.
     """
     latent_dim = model.weight.shape[1]
@@ -109,7 +109,8 @@ def fit_ppca(x: Float[Tensor, "batch data"], latent_dim: int) -> LinearGaussian:
     Raises
     ------
     ValueError
-        If ``latent_dim`` is out of range, or there are fewer than two rows.
+        If ``latent_dim`` is out of range, there are fewer than two rows, or the rows vary in so
+        few directions that no noise is left: the likelihood then has no maximum.
 
     Notes
     -----
@@ -125,6 +126,8 @@ def fit_ppca(x: Float[Tensor, "batch data"], latent_dim: int) -> LinearGaussian:
     cov = (x - bias).T @ (x - bias) / num_rows
     values, vectors = (part.flip(-1) for part in torch.linalg.eigh(cov))  # largest first
     noise_var = values[latent_dim:].mean()
+    if noise_var <= data_dim * torch.finfo(x.dtype).eps * values[0]:
+        raise ValueError(f"x must vary in more than latent_dim = {latent_dim} directions")
     scale = (values[:latent_dim] - noise_var).clamp_min(0).sqrt()
     return LinearGaussian(vectors[:, :latent_dim] * scale, bias, noise_var)
 

@@ -16,7 +16,7 @@ from dgm_teach.require import require_at_least
 
 
 class VAE(nn.Module):
-    r"""A latent variable model with an amortised Gaussian posterior.
+    r"""A latent variable model with an amortised Gaussian approximate posterior.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def iwae_bound(
     Returns
     -------
     One number per example, not averaged over the batch. Its expectation is the ELBO for K = 1,
-    and rises with K to log p(x).
+    it never falls when K grows, and it tends to log p(x).
 
     Raises
     ------

@@ -127,8 +127,8 @@ def test_fit_refuses_too_few_rows(rows):
         fit_ppca(observed()[:rows], 2)
 
 
-def test_fit_accepts_two_rows():
-    x = observed(2)
+def test_fit_accepts_one_row_more_than_directions_plus_mean():
+    x = observed(3)
     assert_close(fit_ppca(x, 1).bias, x.mean(0))
 
 
@@ -185,3 +185,10 @@ def test_oracle_model_has_independent_posterior_coordinates():
     cov = posterior(linear_gaussian(), observed(1)).covariance_matrix[0]
     assert_close(cov, torch.diag(cov.diagonal()))
     assert isinstance(posterior(linear_gaussian(), observed(1)), MultivariateNormal)
+
+
+@pytest.mark.parametrize("num_rows", [2, 3])
+def test_a_fit_without_noise_is_refused(num_rows):
+    x = observed(num_rows)
+    with pytest.raises(ValueError, match="more than latent_dim = 2 directions"):
+        fit_ppca(x, 2)
