@@ -192,3 +192,13 @@ def test_a_fit_without_noise_is_refused(num_rows):
     x = observed(num_rows)
     with pytest.raises(ValueError, match="more than latent_dim = 2 directions"):
         fit_ppca(x, 2)
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1e8])
+def test_fit_does_not_depend_on_the_unit(scale):
+    x = observed()
+    x[:, 4] = x[:, :4].sum(1) + 1e-3 * x[:, 4]  # little noise, and yet some
+    model, scaled = fit_ppca(x, 4), fit_ppca(scale * x, 4)
+    assert_close(scaled.noise_var / scale**2, model.noise_var, rtol=1e-6, atol=0)
+    with pytest.raises(ValueError, match="directions"):
+        fit_ppca(scale * observed(3), 2)

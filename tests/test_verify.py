@@ -277,6 +277,8 @@ def test_a_tensor_compared_with_itself_is_refused(view):
 def test_other_sides_compared_with_themselves_are_refused():
     symmetric = A + A[:, None]
     with pytest.raises(CheckError, match="a side is compared with itself"):
+        equal(A[:1], A[:1].view(1), wrong={"doubled": 2 * A[:1]})
+    with pytest.raises(CheckError, match="a side is compared with itself"):
         equal(symmetric, symmetric.T, wrong={"doubled": 2 * symmetric})
     number = math.pi
     with pytest.raises(CheckError, match="a side is compared with itself"):
