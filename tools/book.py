@@ -56,7 +56,7 @@ def steps() -> dict[str, list[str]]:
     return {
         "executing": [sys.executable, "-m", "tools.execute"],
         "the ledger": [sys.executable, "-m", "tools.ledger"],
-        "the strict build": [jupyter_book, "build", ".", "--all", "-W", "-n", "--keep-going"],
+        "the strict build": [jupyter_book, "build", ".", "-q", "--all", "-W", "-n", "--keep-going"],
     }
 
 
