@@ -32,7 +32,12 @@ def run(*pages):
 
 @pytest.fixture
 def root(tmp_path):
-    for name in ["dgm_teach/vae.py", "dgm_teach/runs/x.json", "requirements.txt", "constraints.txt"]:
+    for name in [
+        "dgm_teach/vae.py",
+        "dgm_teach/runs/x.json",
+        "requirements.txt",
+        "constraints.txt",
+    ]:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("1")
