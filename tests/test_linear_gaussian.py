@@ -202,3 +202,13 @@ def test_fit_does_not_depend_on_the_unit(scale):
     assert_close(scaled.noise_var / scale**2, model.noise_var, rtol=1e-6, atol=0)
     with pytest.raises(ValueError, match="directions"):
         fit_ppca(scale * observed(3), 2)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_fit_refuses_rows_on_a_point_or_a_line(seed):
+    line = randn(20, 1, seed=seed) @ randn(1, 5, seed=seed + 50)
+    for x in (torch.zeros_like(line), line):
+        for latent_dim in (1, 2):
+            message = f"^x must vary in more than latent_dim = {latent_dim} directions$"
+            with pytest.raises(ValueError, match=message):
+                fit_ppca(x, latent_dim)

@@ -19,6 +19,7 @@ from tools import project
 
 FOLDER = project.ROOT / "mutants"
 GOAL = 0.9
+MEMORY = 8 * 2**30  # bytes a process may ask for: a wrong axis can broadcast to far more
 
 
 def modules() -> list[str]:
@@ -27,13 +28,21 @@ def modules() -> list[str]:
     return [Path(path).stem for path in settings["tool"]["mutmut"]["only_mutate"]]
 
 
+def limit_memory() -> None:
+    """Make a mutant that asks for too much fail, before the machine does."""
+    import resource  # mutmut does not run on Windows, which lacks this module
+
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+
+
 def run(names: list[str]) -> int:
     """Plant and test the mutants of the modules, from scratch, with one torch thread a process."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     mutmut = Path(sys.executable).with_name("mutmut")
     command = [str(mutmut), "run", "--max-children", "2", *(f"dgm_teach.{n}.*" for n in names)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=project.ROOT, env=environment).returncode
+    done = subprocess.run(command, cwd=project.ROOT, env=environment, preexec_fn=limit_memory)
+    return done.returncode
 
 
 def verdicts(name: str) -> dict[str, str]:
