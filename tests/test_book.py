@@ -17,6 +17,10 @@ def text(path):
     return path.read_text(encoding="utf-8")
 
 
+def hidden(path):
+    return any(part.startswith(".") for part in path.relative_to(project.ROOT).parts)
+
+
 def public_names(path):
     """Functions and classes that a module defines for its users."""
     kinds = ast.FunctionDef | ast.ClassDef
@@ -26,7 +30,8 @@ def public_names(path):
 
 def test_every_page_is_in_the_table_of_contents_once():
     pages = project.pages()
-    assert sorted(pages) == sorted((project.ROOT / "book").rglob("*.md"))
+    written = (project.ROOT / "book").rglob("*.md")
+    assert sorted(pages) == sorted(path for path in written if not hidden(path))
     assert pages[0] == project.ROOT / "book" / "index.md"
 
 

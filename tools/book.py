@@ -28,9 +28,12 @@ SOURCES = [
 
 
 def source_files() -> Iterator[Path]:
-    """Files that the built book depends on, in a fixed order."""
+    """Files that the built book depends on, in a fixed order; caches in hidden folders do not."""
     for pattern in SOURCES:
-        yield from sorted(path for path in project.ROOT.glob(pattern) if path.is_file())
+        for path in sorted(project.ROOT.glob(pattern)):
+            hidden = any(part.startswith(".") for part in path.relative_to(project.ROOT).parts)
+            if path.is_file() and not hidden:
+                yield path
 
 
 def fingerprint() -> str:

@@ -21,6 +21,7 @@ COMMAND = [
     "--nbval-cell-timeout=600",
     *("-n", "2", "--dist", "loadfile"),
     *("-c", str(project.ROOT / "pyproject.toml")),
+    *("--rootdir", str(project.ROOT)),
 ]
 
 
