@@ -58,6 +58,7 @@ def test_the_first_failure_ends_the_build_and_is_named(root, monkeypatch, capsys
 def test_a_failed_build_leaves_no_earlier_book(root, monkeypatch):
     plan(monkeypatch, first=python("pass"))
     book.build()
+    project.HTML.mkdir()
     (project.HTML / "index.html").write_text("old")
     plan(monkeypatch, first=python("raise SystemExit(1)"))
     book.build()
