@@ -65,7 +65,7 @@ def log_px_hat(
     *,
     num_samples: int = 500,
     generator: torch.Generator,
-    chunk_size: int = 20_000,
+    chunk_size: int = 5_000,
 ) -> Float[Tensor, " images"]:
     r"""Importance-sampled estimate of log p(x) for every image, in nats.
 

@@ -91,7 +91,7 @@ def curve(num_epochs: int, every: int, *, shifts: int, **settings: Any) -> dict[
 
 def first_steps(num_steps: int = 20, *, seed: int = 0) -> list[list[float]]:
     """Both terms of the first steps without moved copies, for the test that repeats them."""
-    run = Run(seed, 20, shifts=0, **CHAPTER)
+    run = Run(seed, 12, shifts=0, **CHAPTER)
     return [[round(float(value), 4) for value in step] for step in run.train(1)[:num_steps]]
 
 
@@ -102,8 +102,8 @@ def over_seeds(num_epochs: int, *, shifts: int, **settings: Any) -> list[dict[st
 
 PARTS: dict[str, Callable[[], Any]] = {
     "first_steps": first_steps,
-    "chapter": lambda: over_seeds(20, shifts=1, **CHAPTER),
-    "chapter_without_copies": lambda: over_seeds(180, shifts=0, **CHAPTER),
+    "chapter": lambda: over_seeds(12, shifts=1, **CHAPTER),
+    "chapter_without_copies": lambda: over_seeds(108, shifts=0, **CHAPTER),
     "usual": lambda: over_seeds(75, shifts=0, **USUAL),
     "usual_curve": lambda: curve(330, 5, shifts=0, **USUAL),
     "long": lambda: [whole_run(0, epochs, shifts=1, **CHAPTER) for epochs in (100, 300)],
