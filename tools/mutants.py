@@ -18,7 +18,9 @@ from pathlib import Path
 from tools import project
 
 FOLDER = project.ROOT / "mutants"
+MUTMUT = str(Path(sys.executable).with_name("mutmut"))
 GOAL = 0.9
+TRIES = 2  # mutmut goes on where it stopped, if the process that forks its tests was lost
 MEMORY = 8 * 2**30  # bytes a process may ask for: a wrong axis can broadcast to far more
 
 
@@ -36,13 +38,17 @@ def limit_memory() -> None:
 
 
 def run(names: list[str]) -> int:
-    """Plant and test the mutants of the modules, from scratch, with one torch thread a process."""
+    """Plant and test the mutants of the modules, or of all, from scratch, on one torch thread."""
     shutil.rmtree(FOLDER, ignore_errors=True)
-    mutmut = Path(sys.executable).with_name("mutmut")
-    command = [str(mutmut), "run", "--max-children", "2", *(f"dgm_teach.{n}.*" for n in names)]
+    command = [MUTMUT, "run", "--max-children", "2", *(f"dgm_teach.{name}.*" for name in names)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=project.ROOT, env=environment, preexec_fn=limit_memory)
-    return done.returncode
+    status = 1
+    for _ in range(TRIES):
+        done = subprocess.run(command, cwd=project.ROOT, env=environment, preexec_fn=limit_memory)
+        status = done.returncode
+        if status == 0:
+            break
+    return status
 
 
 def verdicts(name: str) -> dict[str, str]:
@@ -60,8 +66,9 @@ def share(found: dict[str, str]) -> float:
 
 def changed_lines(mutant: str) -> list[str]:
     """The lines that make a mutant."""
-    show = [str(Path(sys.executable).with_name("mutmut")), "show", mutant]
-    diff = subprocess.run(show, cwd=project.ROOT, capture_output=True, text=True).stdout
+    diff = subprocess.run(
+        [MUTMUT, "show", mutant], cwd=project.ROOT, capture_output=True, text=True
+    ).stdout
     lines = diff.splitlines()
     return [line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")]
 
@@ -82,10 +89,10 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"module must be one of {modules()}, got {sorted(unknown)}", file=sys.stderr)
         return 2
-    names = names or modules()
     status = run(names)
     if status != 0:
         return status
+    names = names or modules()
     found = {name: verdicts(name) for name in names}
     print()
     for name in names:
