@@ -252,6 +252,7 @@ def test_bad_arguments_are_refused_before_any_request(load, server, changes, mes
             r"must hold \[3\] bytes, got 1",
         ),
     ],
+    ids=["text", "cut short", "images", "labels", "short head", "floats", "too few labels"],
 )
 def test_file_that_is_no_idx_file_is_refused(load, server, name, body, message):
     server.bodies[name] = body
