@@ -98,7 +98,8 @@ def change_look(page: Page, look: Look) -> None:
     """Give the open page another theme and width."""
     page.set_viewport_size({"width": look.width, "height": 900})
     page.evaluate("theme => { document.documentElement.dataset.theme = theme }", look.theme)
-    page.evaluate("new Promise(requestAnimationFrame)")
+    # the theme makes boxes that scroll reachable by keyboard some 300 ms after a change of width
+    page.wait_for_timeout(600)
 
 
 def built_pages(html: Path) -> list[str]:
