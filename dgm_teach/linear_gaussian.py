@@ -50,7 +50,7 @@ def evidence(model: LinearGaussian) -> MultivariateNormal:
 
     Notes
     -----
-    Equation ``eq-vae-linear-evidence``. Tipping and Bishop (1999), section 3.1.
+    Equation ``eq-lvm-linear-evidence``. Tipping and Bishop (1999), section 3.1.
     Oracle: ``sklearn.decomposition.PCA.score_samples``; quadrature over z on the page.
     """
     identity = torch.eye(len(model.bias), dtype=model.bias.dtype, device=model.bias.device)
@@ -77,7 +77,7 @@ def posterior(model: LinearGaussian, x: Float[Tensor, "batch data"]) -> Multivar
 
     Notes
     -----
-    Equation ``eq-vae-linear-posterior``. Tipping and Bishop (1999), section 3.1.
+    Equation ``eq-lvm-linear-posterior``. Tipping and Bishop (1999), section 3.1.
     Oracle: log p(z|x) = log p(x|z) + log p(z) - log p(x), for every z.
     """
     latent_dim = model.weight.shape[1]
@@ -87,7 +87,9 @@ def posterior(model: LinearGaussian, x: Float[Tensor, "batch data"]) -> Multivar
     return MultivariateNormal(mean, model.noise_var * torch.linalg.inv(m))
 
 
-def fit_ppca(x: Float[Tensor, "batch data"], latent_dim: int) -> LinearGaussian:
+def fit_ppca(
+    x: Float[Tensor, "batch data"], latent_dim: int, *, noise_var: float | None = None
+) -> LinearGaussian:
     r"""Maximum-likelihood fit, in closed form.
 
     The columns of :math:`W` are the leading eigenvectors :math:`u_i` of the sample covariance
@@ -100,6 +102,9 @@ def fit_ppca(x: Float[Tensor, "batch data"], latent_dim: int) -> LinearGaussian:
         Training vectors.
     latent_dim
         Number of latent variables, at least 1 and less than the data dimension.
+    noise_var
+        The noise variance, above 0, where it is given and not fitted. The columns of the
+        directions with :math:`\lambda_i\le s^2` are then 0.
 
     Returns
     -------
@@ -109,11 +114,13 @@ def fit_ppca(x: Float[Tensor, "batch data"], latent_dim: int) -> LinearGaussian:
     Raises
     ------
     ValueError
-        If ``latent_dim`` is out of range, there are fewer than two rows, or the rows vary in so
-        few directions that no noise is left: the likelihood then has no maximum.
+        If ``latent_dim`` or ``noise_var`` is out of range, there are fewer than two rows, or the
+        rows vary in so few directions that no noise is left to fit: the likelihood then has no
+        maximum.
 
     Notes
     -----
+    Equation ``eq-lvm-ppca-solution``; with a given ``noise_var``, ``eq-lvm-ppca-fixed-noise``.
     Tipping and Bishop (1999), section 3.2, equations 7 and 8.
     Oracle: ``sklearn.decomposition.PCA`` (which divides the covariance by n - 1).
     """
@@ -122,14 +129,52 @@ def fit_ppca(x: Float[Tensor, "batch data"], latent_dim: int) -> LinearGaussian:
         raise ValueError(f"x must have at least 2 rows, got {num_rows}")
     if not 1 <= latent_dim < data_dim:
         raise ValueError(f"latent_dim must be from 1 to {data_dim - 1}, got {latent_dim}")
+    if noise_var is not None and not noise_var > 0:
+        raise ValueError(f"noise_var must be greater than 0, got {noise_var}")
     bias = x.mean(0)
     cov = (x - bias).T @ (x - bias) / num_rows
     values, vectors = (part.flip(-1) for part in torch.linalg.eigh(cov))  # largest first
-    noise_var = values[latent_dim:].mean()
-    if noise_var <= data_dim * torch.finfo(x.dtype).eps * values[0]:
+    s2 = values[latent_dim:].mean() if noise_var is None else values.new_tensor(noise_var)
+    if noise_var is None and s2 <= data_dim * torch.finfo(x.dtype).eps * values[0]:
         raise ValueError(f"x must vary in more than latent_dim = {latent_dim} directions")
-    scale = (values[:latent_dim] - noise_var).clamp_min(0).sqrt()
-    return LinearGaussian(vectors[:, :latent_dim] * scale, bias, noise_var)
+    scale = (values[:latent_dim] - s2).clamp_min(0).sqrt()
+    return LinearGaussian(vectors[:, :latent_dim] * scale, bias, s2)
+
+
+def principal_angles(
+    a: Float[Tensor, "data latent"], b: Float[Tensor, "data latent"]
+) -> Float[Tensor, " latent"]:
+    r"""Principal angles between the spaces that the columns of two matrices span.
+
+    With orthonormal bases :math:`Q_a` and :math:`Q_b`, their sines are the singular values of
+    :math:`Q_b-Q_aQ_a^\top Q_b`, the part of the second basis that the first space does not hold.
+
+    Parameters
+    ----------
+    a, b
+        Matrices with linearly independent columns.
+
+    Returns
+    -------
+    One angle per column, from 0 to pi / 2 in radians, the largest first. All are 0 exactly when
+    the spaces are the same, whatever the columns are.
+
+    Raises
+    ------
+    ValueError
+        If the columns of a matrix are linearly dependent, up to rounding.
+
+    Notes
+    -----
+    Equation ``def-vae-principal-angles``.
+    Oracle: ``scipy.linalg.subspace_angles``.
+    """
+    for name, matrix in (("a", a), ("b", b)):
+        if (rank := torch.linalg.matrix_rank(matrix)) < matrix.shape[1]:
+            raise ValueError(f"{name} must have {matrix.shape[1]} independent columns, got {rank}")
+    q_a, q_b = torch.linalg.qr(a).Q, torch.linalg.qr(b).Q
+    sines = torch.linalg.svdvals(q_b - q_a @ (q_a.T @ q_b))
+    return torch.asin(sines.clamp(max=1))
 
 
 def sample(

@@ -95,3 +95,96 @@ def conv_decoder(latent_dim: int, *, channels: int = 32) -> nn.Sequential:
         nn.ConvTranspose2d(channels, 1, kernel_size=4, stride=2, padding=1),  # 14 -> 28
         nn.Flatten(),
     )
+
+
+def conv_output_size(
+    size: int, kernel_size: int, *, stride: int = 1, padding: int = 0, dilation: int = 1
+) -> int:
+    r"""Length of what a convolution returns, along one axis.
+
+    .. math:: \Bigl\lfloor\frac{m+2p-d(k-1)-1}{s}\Bigr\rfloor+1
+
+    Parameters
+    ----------
+    size
+        Length of the input, :math:`m`.
+    kernel_size
+        Number of weights of the kernel along this axis, :math:`k`.
+    stride
+        Positions between two neighbouring outputs, :math:`s`.
+    padding
+        Zeros put before the first and after the last input, :math:`p` each.
+    dilation
+        Positions between two neighbouring weights, :math:`d`.
+
+    Returns
+    -------
+    The number of places where the whole kernel lies on the padded input.
+
+    Raises
+    ------
+    ValueError
+        If a number is too small, or the kernel is longer than the padded input.
+
+    Notes
+    -----
+    Equation ``eq-net-conv-size``. Dumoulin and Visin (2016), chapters 2 and 5.
+    Oracle: ``torch.nn.functional.conv1d``.
+    """
+    require_at_least(1, size=size, kernel_size=kernel_size, stride=stride, dilation=dilation)
+    require_at_least(0, padding=padding)
+    room = size + 2 * padding - dilation * (kernel_size - 1) - 1
+    if room < 0:
+        raise ValueError(f"size must be at least {size - room} for this kernel, got {size}")
+    return room // stride + 1
+
+
+def conv_transpose_output_size(
+    size: int,
+    kernel_size: int,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    output_padding: int = 0,
+    dilation: int = 1,
+) -> int:
+    r"""Length of what a transposed convolution returns, along one axis.
+
+    .. math:: s(m-1)+d(k-1)+1-2p+o
+
+    Parameters
+    ----------
+    size
+        Length of the input, :math:`m`.
+    kernel_size, stride
+        Those of the convolution that is transposed, :math:`k` and :math:`s`.
+    padding
+        The padding of that convolution, :math:`p`: so much is cut off at each end.
+    output_padding
+        Positions more at the end, :math:`o`, fewer than ``stride``: which of the lengths that
+        the convolution takes to ``size`` is meant.
+    dilation
+        The dilation of that convolution, :math:`d`.
+
+    Returns
+    -------
+    A length that the convolution of the same settings takes back to ``size``.
+
+    Raises
+    ------
+    ValueError
+        If a number is too small, ``output_padding`` is not below ``stride``, or nothing is left.
+
+    Notes
+    -----
+    Equation ``eq-net-transposed-size``. Dumoulin and Visin (2016), chapter 4.
+    Oracle: ``torch.nn.functional.conv_transpose1d``.
+    """
+    require_at_least(1, size=size, kernel_size=kernel_size, stride=stride, dilation=dilation)
+    require_at_least(0, padding=padding, output_padding=output_padding)
+    if output_padding >= stride:
+        raise ValueError(f"output_padding must be below stride {stride}, got {output_padding}")
+    painted = stride * (size - 1) + dilation * (kernel_size - 1) + 1 + output_padding
+    if painted <= 2 * padding:
+        raise ValueError(f"padding must leave something of {painted} positions, got {padding}")
+    return painted - 2 * padding

@@ -7,10 +7,18 @@ import numpy as np
 import pytest
 import torch
 from oracles import linear_gaussian, plane_integral, randn, standard_errors
+from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
 from torch.distributions import MultivariateNormal, Normal
 
-from dgm_teach.linear_gaussian import LinearGaussian, evidence, fit_ppca, posterior, sample
+from dgm_teach.linear_gaussian import (
+    LinearGaussian,
+    evidence,
+    fit_ppca,
+    posterior,
+    principal_angles,
+    sample,
+)
 from dgm_teach.rng import make_generator
 
 # Nothing may pass through float32, whose errors torch's own tolerance would let through.
@@ -212,3 +220,69 @@ def test_fit_refuses_rows_on_a_point_or_a_line(seed):
             message = f"^x must vary in more than latent_dim = {latent_dim} directions$"
             with pytest.raises(ValueError, match=message):
                 fit_ppca(x, latent_dim)
+
+
+@pytest.mark.parametrize("noise_var", [0.05, 0.8, 3.0, 50.0])
+def test_fit_with_given_noise_is_the_best_weight_for_it(noise_var):
+    # The covariance of x along eigenvector j is max(lambda_j, s^2) for j <= latent_dim, else s^2.
+    x = observed()
+    values, vectors = np.linalg.eigh(np.cov(x.T.numpy(), bias=True))
+    along = np.full(5, noise_var)
+    along[-2:] = np.maximum(values[-2:], noise_var)
+    model = fit_ppca(x, 2, noise_var=noise_var)
+    np.testing.assert_allclose(
+        evidence(model).covariance_matrix, (vectors * along) @ vectors.T, atol=1e-12
+    )
+    assert model.noise_var.item() == noise_var
+    assert model.noise_var.dtype == torch.float64
+    assert_close(model.bias, x.mean(0))
+    best = evidence(model).log_prob(x).mean()
+    for seed in range(20):
+        weight = model.weight + 0.1 * randn(5, 2, seed=seed)
+        assert evidence(model._replace(weight=weight)).log_prob(x).mean() < best
+
+
+def test_fit_with_the_fitted_noise_is_the_fit():
+    x = observed()
+    model = fit_ppca(x, 2)
+    for part, same in zip(model, fit_ppca(x, 2, noise_var=model.noise_var.item()), strict=True):
+        assert_close(part, same)
+
+
+def test_fit_with_given_noise_accepts_rows_in_few_directions():
+    line = randn(20, 1, seed=0) @ randn(1, 5, seed=1)
+    assert torch.isfinite(fit_ppca(line, 2, noise_var=0.1).weight).all()
+
+
+@pytest.mark.parametrize("noise_var", [0.0, -1.0, math.nan])
+def test_fit_refuses_a_noise_that_is_not_positive(noise_var):
+    with pytest.raises(ValueError, match=f"^noise_var must be greater than 0, got {noise_var}$"):
+        fit_ppca(observed(), 2, noise_var=noise_var)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_principal_angles_are_those_of_scipy(seed):
+    a, b = randn(7, 3, seed=seed), randn(7, 3, seed=seed + 10)
+    found = principal_angles(a, b)
+    np.testing.assert_allclose(found, subspace_angles(a.numpy(), b.numpy()), rtol=1e-12)
+    assert_close(principal_angles(b, a), found)
+    # They belong to the spaces: another basis of the same space changes nothing.
+    assert_close(principal_angles(a @ randn(3, 3, seed=seed + 20), b), found, rtol=1e-9)
+
+
+def test_principal_angles_of_known_spaces():
+    a = torch.eye(4, dtype=torch.float64)[:, :2]
+    b = a.clone()
+    b[:, 1] = torch.tensor([0.0, math.cos(1e-9), math.sin(1e-9), 0.0])
+    # A cosine of 1 - 5e-19 would be rounded to 1: the sine is not.
+    assert_close(principal_angles(a, b), torch.tensor([1e-9, 0.0], dtype=torch.float64), atol=1e-15)
+    across = torch.eye(4, dtype=torch.float64)[:, 2:]
+    assert_close(principal_angles(a, across), torch.full((2,), math.pi / 2, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", ["a", "b"])
+def test_principal_angles_refuse_dependent_columns(name):
+    good, flat = randn(5, 2, seed=0), randn(5, 1, seed=1).expand(5, 2)
+    pair = {"a": good, "b": good} | {name: flat}
+    with pytest.raises(ValueError, match=f"^{name} must have 2 independent columns, got 1$"):
+        principal_angles(**pair)

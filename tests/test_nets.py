@@ -1,11 +1,20 @@
 """Network bodies: their layers, shapes and errors."""
 
+from itertools import product
+
 import pytest
 import torch
+import torch.nn.functional as nnf
 from torch import nn
 from torch.testing import assert_close
 
-from dgm_teach.nets import conv_decoder, conv_encoder, mlp
+from dgm_teach.nets import (
+    conv_decoder,
+    conv_encoder,
+    conv_output_size,
+    conv_transpose_output_size,
+    mlp,
+)
 
 
 def test_mlp_is_linear_layers_with_activations_between():
@@ -90,3 +99,76 @@ def test_conv_refuses_bad_sizes(build):
         build(0)
     with pytest.raises(ValueError, match="channels must be at least 1, got 0"):
         build(3, channels=0)
+
+
+def tensor(*shape):
+    """A tensor without values: only its shape is worked out."""
+    return torch.empty(shape, device="meta")
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
+def test_conv_output_size_is_that_of_torch(kernel):
+    for size, stride, padding, dilation in product(range(1, 13), (1, 2, 3), (0, 1, 2), (1, 2, 3)):
+        if size + 2 * padding <= dilation * (kernel - 1):
+            continue
+        settings = {"stride": stride, "padding": padding, "dilation": dilation}
+        found = nnf.conv1d(tensor(1, 1, size), tensor(1, 1, kernel), **settings).shape[-1]
+        assert conv_output_size(size, kernel, **settings) == found
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5])
+def test_conv_transpose_output_size_is_that_of_torch(kernel):
+    settings = product(range(1, 8), (1, 2, 3), (0, 1, 2), (0, 1, 2), (1, 2, 3))
+    for size, stride, padding, extra, dilation in settings:
+        length = stride * (size - 1) + dilation * (kernel - 1) + 1 - 2 * padding + extra
+        if extra >= stride or length < 1:
+            continue
+        given = {"stride": stride, "padding": padding, "output_padding": extra}
+        x, w = tensor(1, 1, size), tensor(1, 1, kernel)
+        found = nnf.conv_transpose1d(x, w, **given, dilation=dilation).shape[-1]
+        assert conv_transpose_output_size(size, kernel, **given, dilation=dilation) == found
+
+
+def test_sizes_without_options_are_those_of_torch():
+    assert conv_output_size(9, 4) == nnf.conv1d(tensor(1, 1, 9), tensor(1, 1, 4)).shape[-1]
+    found = nnf.conv_transpose1d(tensor(1, 1, 9), tensor(1, 1, 4)).shape[-1]
+    assert conv_transpose_output_size(9, 4) == found
+
+
+def test_output_padding_names_every_size_that_the_convolution_takes_to_one():
+    options = {"stride": 3, "padding": 1, "dilation": 2}
+    back = [conv_transpose_output_size(5, 4, **options, output_padding=o) for o in range(3)]
+    assert back == [n for n in range(5, 40) if conv_output_size(n, 4, **options) == 5]
+
+
+@pytest.mark.parametrize("size_of", [conv_output_size, conv_transpose_output_size])
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("size", 1), ("kernel_size", 1), ("stride", 1), ("dilation", 1), ("padding", 0)],
+)
+def test_sizes_refuse_numbers_that_are_too_small(size_of, name, least):
+    good = {"size": 9, "kernel_size": 2, "stride": 2, "padding": 1, "dilation": 2}
+    assert size_of(**{**good, name: least}) >= 1
+    message = f"^{name} must be at least {least}, got {least - 1}$"
+    with pytest.raises(ValueError, match=message):
+        size_of(**{**good, name: least - 1})
+
+
+def test_a_kernel_longer_than_the_padded_input_is_refused():
+    assert conv_output_size(5, 4, padding=1, dilation=2) == 1
+    with pytest.raises(ValueError, match=r"^size must be at least 5 for this kernel, got 4$"):
+        conv_output_size(4, 4, padding=1, dilation=2)
+    with pytest.raises(RuntimeError, match="Kernel size"):
+        nnf.conv1d(torch.ones(1, 1, 4), torch.ones(1, 1, 4), padding=1, dilation=2)
+
+
+def test_transposed_size_refuses_output_padding_of_a_stride_and_padding_that_leaves_nothing():
+    assert conv_transpose_output_size(2, 3, stride=2, output_padding=1, padding=2) == 2
+    with pytest.raises(ValueError, match=r"^output_padding must be below stride 2, got 2$"):
+        conv_transpose_output_size(2, 3, stride=2, output_padding=2)
+    with pytest.raises(ValueError, match=r"^output_padding must be at least 0, got -1$"):
+        conv_transpose_output_size(2, 3, stride=2, output_padding=-1)
+    assert conv_transpose_output_size(2, 3, padding=1, stride=2) == 3
+    assert conv_transpose_output_size(2, 4, padding=2) == 1
+    with pytest.raises(ValueError, match=r"^padding must leave something of 4 positions, got 2$"):
+        conv_transpose_output_size(2, 3, padding=2)

@@ -97,6 +97,10 @@ CASES = {
         "{eq}`eq-q`, {eq}`def-p`",
         "(2.1) in [Two](two.ipynb), (1) in [Plain](plain.md)",
     ),
+    "ref to a box": (
+        "(box)=\n:::{admonition} Rules\nText.\n:::\n\n{ref}`the rules <box>`",
+        "> **Rules**\n>\n> Text.\n\nthe rules",
+    ),
     "ref on the page": ("(sec)=\n## A *b*\n\n{ref}`sec` {ref}`c <sec>`", "## A *b*\n\nA *b* c"),
     "ref elsewhere": ("{ref}`plain-top` {ref}`a <plain-top>`", "[Plain](plain.md) [a](plain.md)"),
     "ref to exercise": ("{ref}`ex-two`", "[Exercise 2.1](two.ipynb)"),

@@ -21,7 +21,8 @@ def test_the_result_says_how_it_was_made():
     assert set(vae_runs.PARTS) <= set(result)
     assert len(result["date"].split("-")) == 3
     assert "torch" in result["machine"]
-    for part in ("chapter", "chapter_without_copies", "usual"):
+    parts = ("chapter", "chapter_without_copies", "chapter_without_copies_50", "usual_with_copies")
+    for part in (*parts, "usual"):
         assert [run["seed"] for run in result[part]] == result["seeds"] == list(vae_runs.SEEDS)
 
 

@@ -23,7 +23,7 @@ from dgm_teach.likelihoods import BernoulliPixels, GaussianPixels
 from dgm_teach.linear_gaussian import evidence, posterior
 from dgm_teach.rng import make_generator
 from dgm_teach.vae import VAE, ElboTerms, elbo_terms, iwae_bound
-from dgm_teach.vae_nets import conv_vae, mlp_vae
+from dgm_teach.vae_nets import LinearEncoder, conv_vae, linear_vae, mlp_vae
 
 
 def exact_mean(monkeypatch, model, x, terms):
@@ -269,6 +269,44 @@ def test_mlp_vae_has_the_sizes_named():
     assert deep.latent_dim == 3
 
 
+def test_linear_vae_has_the_posterior_of_its_family():
+    model = linear_vae(5, 2).double()
+    x = randn(6, 5, seed=0)
+    layer = model.encoder.mean
+    with torch.no_grad():
+        model.encoder.log_var.copy_(torch.tensor([-1.0, 0.5]))
+    mu, log_var = model.encode(x)
+    assert_close(mu, x @ layer.weight.T + layer.bias)
+    assert_close(log_var, torch.tensor([-1.0, 0.5]).double().expand(6, 2))
+    assert model.decoder(mu).shape == (6, 5)
+    assert len(list(model.parameters())) == 6  # two layers, the variances of q and of x
+
+
+def test_linear_vae_starts_at_unit_variances():
+    model = linear_vae(5, 2)
+    assert_close(model.encoder.log_var, torch.zeros(2))
+    assert_close(model.likelihood.log_var, torch.tensor(0.0))
+    assert model.likelihood.log_var.requires_grad
+    pixels = BernoulliPixels()
+    assert linear_vae(5, 2, likelihood=pixels).likelihood is pixels
+    assert linear_vae(5, 2).latent_dim == 2
+
+
+def test_linear_vae_can_hold_the_exact_posterior():
+    truth, model = ppca_pair(exact_posterior=True)
+    linear = linear_vae(5, 2).double()
+    layer = linear.encoder.mean
+    with torch.no_grad():
+        layer.weight.copy_(model.encoder.weight[:2])
+        layer.bias.copy_(model.encoder.bias[:2])
+        linear.encoder.log_var.copy_(model.encoder.bias[2:])
+        linear.decoder.load_state_dict(model.decoder.state_dict())
+        linear.likelihood.log_var.copy_(truth.noise_var.log())
+        x = randn(6, 5, seed=9)
+        bound = iwae_bound(linear, x, 3, generator=make_generator(0))
+    assert_close(bound, evidence(truth).log_prob(x))  # q is the posterior: no variance is left
+
+
 def test_conv_vae_has_the_sizes_named():
     model = conv_vae()
     kernels = [tuple(p.shape) for p in model.parameters() if p.ndim == 4]
@@ -286,6 +324,8 @@ def test_conv_vae_has_the_sizes_named():
     [
         (lambda: mlp_vae(latent_dim=0), "sizes"),
         (lambda: mlp_vae(hidden_dim=0), "sizes"),
+        (lambda: LinearEncoder(0, 2), "data_dim"),
+        (lambda: linear_vae(5, 0), "latent_dim"),
         (lambda: conv_vae(0), "out_dim"),
         (lambda: conv_vae(channels=0), "channels"),
     ],

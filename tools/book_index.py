@@ -84,6 +84,7 @@ class Book:
                 self._add(target, Label(page, block.body, "", ""), line)
             elif block.kind in ("directive", "math"):
                 self._note(page, block, line)
+                self._add(target, Label(page, block.argument, "", ""), line)
             target = block.name if block.kind == "target" else ""
         if page.docname not in self.titles:
             raise SourceError(f"{page.path}:1: the page has no title")

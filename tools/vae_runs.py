@@ -1,6 +1,6 @@
 """Make ``dgm_teach/runs/vae-training.json``: the runs of the VAE that are too long for a page.
 
-``python -m tools.vae_runs`` takes about half an hour on two cores; with names of parts it makes
+``python -m tools.vae_runs`` takes about forty minutes on two cores; with names of parts it makes
 these anew and keeps the others. Every figure in the file is measured by this script; the chapter on
 training reads it, and a test repeats its first steps.
 """
@@ -104,6 +104,8 @@ PARTS: dict[str, Callable[[], Any]] = {
     "first_steps": first_steps,
     "chapter": lambda: over_seeds(12, shifts=1, **CHAPTER),
     "chapter_without_copies": lambda: over_seeds(108, shifts=0, **CHAPTER),
+    "chapter_without_copies_50": lambda: over_seeds(50, shifts=0, **CHAPTER),
+    "usual_with_copies": lambda: over_seeds(12, shifts=1, **USUAL),
     "usual": lambda: over_seeds(75, shifts=0, **USUAL),
     "usual_curve": lambda: curve(330, 5, shifts=0, **USUAL),
     "long": lambda: [whole_run(0, epochs, shifts=1, **CHAPTER) for epochs in (100, 300)],
