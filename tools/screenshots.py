@@ -4,12 +4,10 @@
 as ``book/vae/elbo.html``. A tall page is cut into pieces.
 """
 
-import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import Page
 
 from tools import browser, project
@@ -18,21 +16,16 @@ TARGET = project.BUILD / "screenshots"
 TALLEST = 2000
 
 
-def cut(picture: Image.Image) -> list[Image.Image]:
-    """Cut a picture into pieces of at most ``TALLEST`` pixels."""
-    width, height = picture.size
-    tops = range(0, height, TALLEST)
-    return [picture.crop((0, top, width, min(top + TALLEST, height))) for top in tops]
-
-
 def photograph(page: Page, name: str, look: str) -> Iterator[Path]:
-    """Save the pieces of the open page under one look."""
+    """Save the open page under one look, window by window: whole, a long one takes minutes."""
     browser.change_look(page, browser.LOOKS[look])
-    picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+    page.set_viewport_size({"width": page.evaluate("innerWidth"), "height": TALLEST})
     stem = name.removesuffix(".html").replace("/", "-")
-    for number, piece in enumerate(cut(picture), start=1):
+    height = page.evaluate("document.documentElement.scrollHeight")
+    for number, top in enumerate(range(0, height, TALLEST), start=1):
         path = TARGET / f"{stem}-{look}-{number}.png"
-        piece.save(path)
+        page.evaluate("top => scrollTo({top, behavior: 'instant'})", top)
+        page.screenshot(path=path)
         yield path
 
 
