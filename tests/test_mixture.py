@@ -121,6 +121,12 @@ def test_m_step_with_certain_rows_takes_averages():
     assert_close(model.variances, torch.stack([group.var(0, correction=0) for group in groups]))
 
 
+def test_m_step_keeps_small_variances_unless_told_otherwise():
+    x = 0.01 * observed(60)
+    model = m_step(x, torch.ones(60, 1, dtype=torch.float64))
+    assert_close(model.variances[0], x.var(0, correction=0))
+
+
 def test_m_step_is_a_stationary_point_of_the_bound_and_a_maximum():
     x, r = observed(), torch.softmax(randn(60, 3, seed=4), 1)
     best = m_step(x, r)
@@ -224,6 +230,9 @@ def test_the_component_of_a_draw_says_nothing_about_the_noise():
     eps = (x - model.means[z]) / model.variances[z].sqrt()
     shares = torch.eye(3, dtype=torch.float64)[z]
     assert standard_errors(eps[:, :, None] * (shares - model.weights)[:, None, :], 0.0) < 4
+    # moments alone would let noise with an infinite variance pass
+    within_one = (eps.abs() < 1).double()
+    assert standard_errors(within_one, math.erf(math.sqrt(0.5))) < 4
 
 
 def test_sample_shapes_and_dtypes():

@@ -37,6 +37,10 @@ def test_mlp_of_two_sizes_is_one_linear_layer():
     assert [type(layer) for layer in mlp([5, 2])] == [nn.Linear]
 
 
+def test_mlp_may_have_layers_of_one_unit():
+    assert mlp([1, 1, 1])(torch.ones(3, 1)).shape == (3, 1)
+
+
 def test_mlp_activation_is_the_one_named():
     assert [type(layer) for layer in mlp([5, 4, 2], nn.Tanh)] == [nn.Linear, nn.Tanh, nn.Linear]
 
@@ -62,6 +66,21 @@ def test_conv_channels():
         assert found == kernels
     assert conv_encoder(5, channels=2)[1].out_channels == 2
     assert conv_decoder(5, channels=2)[-2].in_channels == 2
+
+
+def test_conv_maps_have_the_sides_28_14_and_7():
+    x, sides = torch.rand(1, 784), []
+    for layer in conv_encoder(5):
+        x = layer(x)
+        sides += [x.shape[-1]] if x.ndim == 4 else []
+    assert sides == [28, 14, 14, 7, 7]
+
+
+def test_conv_layers_have_an_activation_between_them():
+    for net, layers in ((conv_encoder(5), nn.Conv2d), (conv_decoder(5), nn.ConvTranspose2d)):
+        kinds = [type(part) for part in net if isinstance(part, layers | nn.Linear | nn.ReLU)]
+        assert kinds[1::2] == [nn.ReLU, nn.ReLU]
+        assert len(kinds) == 5
 
 
 def test_conv_output_ends_without_activation():

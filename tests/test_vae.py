@@ -282,6 +282,10 @@ def test_linear_vae_has_the_posterior_of_its_family():
     assert len(list(model.parameters())) == 6  # two layers, the variances of q and of x
 
 
+def test_linear_encoder_may_have_one_number_on_each_side():
+    assert LinearEncoder(1, 1)(torch.ones(2, 1)).shape == (2, 2)
+
+
 def test_linear_vae_starts_at_unit_variances():
     model = linear_vae(5, 2)
     assert_close(model.encoder.log_var, torch.zeros(2))
