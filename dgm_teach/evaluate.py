@@ -103,11 +103,11 @@ def log_px_hat(
     require_at_least(1, num_samples=num_samples, chunk_size=chunk_size)
     _require_images(x, 1)
     rows = max(1, chunk_size // num_samples)
-    with evaluating(model):
-        parts = [
-            iwae_bound(model, part, num_samples, generator=generator) for part in x.split(rows)
-        ]
-    return torch.cat(parts)
+    log_px = torch.empty(len(x), dtype=x.dtype, device=x.device)  # small results kept between
+    with evaluating(model):  # large temporary ones would keep the heap from being used again
+        for part, out in zip(x.split(rows), log_px.split(rows), strict=True):
+            out.copy_(iwae_bound(model, part, num_samples, generator=generator))
+    return log_px
 
 
 def active_units(
