@@ -49,8 +49,9 @@ def bernoulli_log_lik(
 ) -> Float[Tensor, "*batch"]:
     r"""Log probability of binary pixels, in nats.
 
-    .. math:: \sum_j \bigl[x_j\log\pi_j+(1-x_j)\log(1-\pi_j)\bigr]
-              = \sum_j \bigl[x_j a_j-\log\bigl(1+e^{a_j}\bigr)\bigr],\qquad \pi_j=\frac1{1+e^{-a_j}}
+    .. math:: &\sum_j \bigl[x_j\log\pi_j+(1-x_j)\log(1-\pi_j)\bigr]\\
+              &= \sum_j \bigl[x_j a_j-\log\bigl(1+e^{a_j}\bigr)\bigr],\qquad
+              \pi_j=\frac1{1+e^{-a_j}}
 
     Parameters
     ----------

@@ -114,8 +114,9 @@ def m_step(
 ) -> GaussianMixture:
     r"""Parameters that maximise the bound for given probabilities of the components.
 
-    .. math:: \alpha_c=\frac{N_c}{N},\qquad \mu_{cj}=\frac1{N_c}\sum_i r_{ic}\,x_{ij},\qquad
-              v_{cj}=\frac1{N_c}\sum_i r_{ic}\,(x_{ij}-\mu_{cj})^2,\qquad N_c=\sum_i r_{ic}
+    .. math:: N_c&=\sum_i r_{ic},\qquad \alpha_c=\frac{N_c}{N},\qquad
+              \mu_{cj}=\frac1{N_c}\sum_i r_{ic}\,x_{ij},\\
+              v_{cj}&=\frac1{N_c}\sum_i r_{ic}\,(x_{ij}-\mu_{cj})^2
 
     Parameters
     ----------
