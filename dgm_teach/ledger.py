@@ -2,6 +2,7 @@ r"""The record that a checked equation leaves in the output of its notebook cell
 
 import html
 import inspect
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -75,6 +76,7 @@ class Check:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         head, *rest = str(self).split(" | ")
         line = " · ".join([f"<strong>{html.escape(head)}</strong>", *map(html.escape, rest)])
+        line = re.sub(r"(?<=\d)e-(?=\d)", "e\N{NON-BREAKING HYPHEN}", line)  # 1e-16, not broken
         return {
             "text/plain": str(self),
             "text/html": f'<div class="dgm-check">{line}</div>',

@@ -5,8 +5,10 @@ import shutil
 from functools import cache
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from tools import execute, ledger, project
 
@@ -38,6 +40,22 @@ def link_equations(
         lines[index] = re.sub(
             r"``([\w-]+)``", lambda m: f":eq:`{m[1]}`" if m[1] in labels() else m[0], line
         )
+
+
+class KeepPunctuation(SphinxPostTransform):
+    """Keep a comma or a full stop on the line of the formula before it: browsers do not."""
+
+    default_priority = 900
+
+    def run(self, **_: object) -> None:
+        """Join each formula in a line with the punctuation behind it."""
+        for formula in list(self.document.findall(nodes.math)):
+            parent = formula.parent
+            place = next(i for i, child in enumerate(parent) if child is formula)
+            text = parent[place + 1] if place + 1 < len(parent) else None
+            if isinstance(text, nodes.Text) and (found := re.match(r"[.,;:!?)’”]+", text)):
+                joined = nodes.inline("", "", formula, nodes.Text(found[0]), classes=["nobreak"])
+                parent[place : place + 2] = [joined, nodes.Text(text[found.end() :])]
 
 
 def offer_readable_notebooks(app: Sphinx, exception: Exception | None) -> None:
@@ -75,6 +93,7 @@ def write_entry_page(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Connect the functions above to the build."""
     app.connect("config-inited", use_keyed_cache)
+    app.add_post_transform(KeepPunctuation)
     app.connect("autodoc-skip-member", skip_tuple_fields)
     app.connect("autodoc-process-docstring", link_equations)
     app.connect("build-finished", offer_readable_notebooks)
