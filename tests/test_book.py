@@ -10,7 +10,7 @@ from tools import ledger, project
 
 PACKAGE = sorted(path for path in (project.ROOT / "dgm_teach").glob("[!_]*.py"))
 API = project.ROOT / "book" / "api.md"
-LATER = {"gaussian_ring", "gaussian_grid", "two_moons"}  # for chapters to come
+LATER = {"two_moons"}  # for chapters to come
 
 
 def text(path):
