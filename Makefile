@@ -49,7 +49,7 @@ check: $(ENV) ## what CI runs: format, lint, types, tests, strict build, browser
 browser: $(ENV) ## open every built page in headless Chromium
 	$(PY) -m pytest -m browser
 
-bench: $(ENV) ## time every notebook and the training of the VAE
+bench: $(ENV) ## time every notebook and the trainings
 	$(PY) -m benchmarks
 
 mutants: $(ENV) ## mutate the maths modules and count the mutants that the tests kill

@@ -1,4 +1,6 @@
-"""``python -m benchmarks [notebooks] [training] [--quick]``: measure, print, and keep the numbers.
+"""``python -m benchmarks [part ...] [--quick]``: measure, print, and keep the numbers.
+
+Parts: notebooks, training, adversarial; all if none is named.
 
 They go to ``_build/benchmarks.json``, each part with its date and machine; a part that is not
 measured keeps its old ones. The exit status is 1 if a notebook fails, whatever the times.
@@ -15,12 +17,13 @@ from typing import Any
 
 import torch
 
-from benchmarks import notebooks, training
+from benchmarks import adversarial, notebooks, training
 from tools import project
 
 PARTS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "notebooks": notebooks.run,
     "training": training.run,
+    "adversarial": adversarial.run,
 }
 
 
@@ -49,7 +52,12 @@ def keep(part: str, measured: dict[str, Any]) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure the parts that are named, or all."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="part", help="notebooks, training; or both")
+    parser.add_argument(
+        "parts",
+        nargs="*",
+        metavar="part",
+        help="notebooks, training, adversarial; all if none is named",
+    )
     parser.add_argument("--quick", action="store_true", help="three rounds, and one notebook")
     options = parser.parse_args(arguments)
     if unknown := set(options.parts) - set(PARTS):
