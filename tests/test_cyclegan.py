@@ -2,7 +2,6 @@
 
 import copy
 
-import jaxtyping
 import pytest
 import torch
 import torch.nn.functional as nnf
@@ -178,11 +177,6 @@ def test_batches_of_different_sizes_are_refused(monkeypatch):
     model = networks()
     with pytest.raises(ValueError, match=r"^y must have as many rows as x, 5, got 4$"):
         generator_step(model, optimizers(model)[0], X, Y[:4], lambda_cyc=1.0)
-
-
-def test_integers_are_refused():
-    with pytest.raises(jaxtyping.TypeCheckError):
-        least_squares(torch.zeros(3, dtype=torch.int64), 1.0)
 
 
 def test_readers_get_the_same_numbers_without_the_type_checker(monkeypatch):
