@@ -10,7 +10,6 @@ from tools import ledger, project
 
 PACKAGE = sorted(path for path in (project.ROOT / "dgm_teach").glob("[!_]*.py"))
 API = project.ROOT / "book" / "api.md"
-LATER = {"two_moons"}  # for chapters to come
 
 
 def text(path):
@@ -65,7 +64,7 @@ def test_every_public_name_is_used(path):
     readers = {page for page in project.pages() if page != API} | set(PACKAGE) - {path}
     elsewhere = "\n".join(map(text, sorted(readers)))
     unused = {name for name in public_names(path) if not mentions(name, elsewhere)}
-    assert {name for name in unused - LATER if mentions(name, text(path)) < 2} == set()
+    assert {name for name in unused if mentions(name, text(path)) < 2} == set()
 
 
 def mentions(name, source):
