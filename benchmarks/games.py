@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Adam
 
-from benchmarks.floor import floor_of
 from dgm_teach.data import mnist5k
 from dgm_teach.gan import GAN, discriminator_step, generator_step
 from dgm_teach.image_nets import image_features, image_generator
@@ -84,6 +83,8 @@ def players(game: Game, device: str) -> GAN:
 def ours(game: Game, device: str = "cpu") -> Step:
     """A pair of steps of the book; with Wasserstein's loss five of the critic and one."""
     gan, batches = players(game, device), batches_of(game, device)
+    for player in (gan.discriminator, gan.generator):
+        player.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     disc, gen = (
         Adam(p.parameters(), lr=2e-4, betas=(0.5, 0.99), fused=True)
         for p in (gan.discriminator, gan.generator)
@@ -161,9 +162,3 @@ def tutorial_wgan(gan: GAN, optimizers: list[Adam], batches: Iterator[Tensor]) -
     loss.backward()
     optimizers[1].step()
     loss.item()
-
-
-def loops(game: Game, device: str) -> dict[str, Step]:
-    """The three that are compared."""
-    step = ours(game, device)
-    return {"ours": step, "tutorial": tutorial(game, device), "floor": floor_of(step)}

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-from benchmarks import adversarial, games
+from benchmarks import adversarial, games, translation
 from benchmarks.floor import floor_of
 from benchmarks.timing import Turn
 
@@ -75,6 +75,47 @@ def test_the_tutorial_has_our_loss():
     torch.manual_seed(1)
     loss = games.discriminator_step(gan, still[0], x)
     assert_close(torch.tensor(theirs), loss, rtol=1e-5, atol=0)  # float32 sums of 256 terms
+
+
+@pytest.mark.parametrize("batch_size", translation.GOALS)
+def test_the_floor_of_a_translation_has_the_products_of_our_step(batch_size):
+    step = translation.ours(batch_size)
+    with Flops() as ours:
+        step()
+    products = floor_of(step)
+    with Flops() as floor:
+        products()
+    assert floor.total == ours.total > 0
+
+
+def test_the_tutorial_moves_the_generators_as_we_do():
+    """With the same weights and pictures the two write the same step."""
+    moved = []
+    x, y = next(translation.batches_of(4, "cpu"))
+    pixels = translation.NUM_PIXELS
+    for tutorial in (False, True):
+        model = translation.players("cpu")
+        sgd = torch.optim.SGD([*model.gen_xy.parameters(), *model.gen_yx.parameters()], lr=0.1)
+        if tutorial:
+            translation.tutorial_generators(model, sgd, x, y)
+        else:
+            weights = {
+                "lambda_cyc": translation.LAMBDA_CYC / pixels,
+                "lambda_id": translation.LAMBDA_ID / pixels,
+            }
+            translation.generator_step(model, sgd, x, y, **weights)
+        moved.append([p.detach().clone() for p in model.gen_xy.parameters()])
+    for ours, theirs in zip(*moved, strict=True):
+        assert_close(ours, theirs, rtol=1e-3, atol=1e-6)  # float32 sums in another order
+
+
+def test_the_pool_of_the_tutorial_keeps_and_exchanges():
+    pool = translation.ImagePool(3)
+    first = torch.arange(3.0).view(3, 1)
+    assert torch.equal(pool.query(first), first)
+    seen = torch.cat([pool.query(torch.tensor([[float(i)]])) for i in range(3, 103)])
+    kept = {float(image) for image in pool.images}
+    assert kept | set(seen.flatten().tolist()) == {float(i) for i in range(103)}
 
 
 def test_the_line_of_fake_times():
