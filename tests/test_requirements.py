@@ -14,7 +14,7 @@ OWN = {path.parent.name for path in project.ROOT.glob("*/__init__.py")}
 CELL = re.compile(
     r"^```\{code-cell\}[^\n]*\n(?:---\n.*?---\n|(?::[^\n]*\n)*)(.*?)^```", re.M | re.S
 )
-PYTHON_FOLDERS = ["dgm_teach", "tools", "tests", "benchmarks"]
+PYTHON_FOLDERS = ["dgm_teach", "tools", "tests", "benchmarks", "grading"]
 
 
 def test_the_citation_names_the_version_of_the_package():
@@ -40,7 +40,7 @@ def imported(source):
 
 
 def test_every_imported_package_is_a_direct_requirement():
-    named = set(pins.pins(project.ROOT / "requirements.txt"))
+    named = {key for name in pins.NAMED for key in pins.pins(project.ROOT / name)}
     tests_own = {path.stem for path in (project.ROOT / "tests").rglob("*.py")}
     known = OWN | tests_own | set(sys.stdlib_module_names)
     packages = packages_distributions()
@@ -53,7 +53,7 @@ def test_every_imported_package_is_a_direct_requirement():
     assert missing == set()
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "constraints.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "constraints.txt", *pins.NAMED[1:]])
 def test_the_environment_holds_the_pinned_versions(name):
     installed = {pins.key(found.name): found.version for found in distributions()}
     wanted = {

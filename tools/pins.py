@@ -1,6 +1,7 @@
-"""Freeze what the environment holds beyond ``requirements.txt`` into ``constraints.txt``.
+"""Freeze what the environment holds beyond the requirements files into ``constraints.txt``.
 
-``python -m tools.pins`` is run after a version in ``requirements.txt`` was changed.
+``python -m tools.pins`` is run after a version in one of them was changed, in an environment
+that ``make assignments`` made, which installs both.
 """
 
 import re
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from tools import project
 
-HEAD = "# Versions of everything that requirements.txt pulls in; written by python -m tools.pins.\n"
+NAMED = ("requirements.txt", "requirements-grading.txt")
+HEAD = "# Versions of everything that these pull in: {}; written by python -m tools.pins.\n"
 NOT_ON_WINDOWS = {"pexpect", "ptyprocess", "setproctitle"}
 CUDA = re.compile(r"nvidia-|cuda-|triton$")  # torch pins these itself, where it has them
 
@@ -33,14 +35,14 @@ def portable(pin: str) -> str:
 
 
 def constraints() -> list[str]:
-    """Pins of the packages installed here that ``requirements.txt`` does not name."""
+    """Pins of the packages installed here that no requirements file names."""
     freeze = [sys.executable, "-m", "pip", "freeze", "--exclude-editable"]
     lines = subprocess.run(freeze, capture_output=True, text=True, check=True).stdout.splitlines()
-    known = pins(project.ROOT / "requirements.txt")
+    known = {key for name in NAMED for key in pins(project.ROOT / name)}
     rest = [line for line in lines if "==" in line and key(line) not in known]
     return [portable(line) for line in rest if not CUDA.match(key(line))]
 
 
 if __name__ == "__main__":
-    text = HEAD + "\n".join(constraints()) + "\n"
+    text = HEAD.format(", ".join(NAMED)) + "\n".join(constraints()) + "\n"
     (project.ROOT / "constraints.txt").write_text(text, encoding="utf-8")
