@@ -1,6 +1,6 @@
 """``python -m benchmarks [part ...] [--quick]``: measure, print, and keep the numbers.
 
-Parts: notebooks, training, adversarial; all if none is named.
+Parts: notebooks, training, adversarial, grading; all if none is named.
 
 They go to ``_build/benchmarks.json``, each part with its date and machine; a part that is not
 measured keeps its old ones. The exit status is 1 if a notebook fails, whatever the times.
@@ -17,13 +17,14 @@ from typing import Any
 
 import torch
 
-from benchmarks import adversarial, notebooks, training
+from benchmarks import adversarial, grading, notebooks, training
 from tools import project
 
 PARTS: dict[str, Callable[..., list[dict[str, Any]]]] = {
     "notebooks": notebooks.run,
     "training": training.run,
     "adversarial": adversarial.run,
+    "grading": grading.run,
 }
 
 
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "parts",
         nargs="*",
         metavar="part",
-        help="notebooks, training, adversarial; all if none is named",
+        help="notebooks, training, adversarial, grading; all if none is named",
     )
     parser.add_argument("--quick", action="store_true", help="three rounds, and one notebook")
     options = parser.parse_args(arguments)

@@ -258,6 +258,6 @@ def test_an_unknown_part_is_refused(capsys):
     with pytest.raises(SystemExit, match="2"):
         benchmarks.main(["memory"])
     assert (
-        "part must be one of ['notebooks', 'training', 'adversarial'], got ['memory']"
+        "part must be one of ['notebooks', 'training', 'adversarial', 'grading'], got ['memory']"
         in capsys.readouterr().err
     )

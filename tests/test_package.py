@@ -30,8 +30,12 @@ def public(module):
 
 PUBLIC = {name: thing for module in MODULES.values() for name, thing in public(module)}
 FUNCTIONS = {name: thing for name, thing in PUBLIC.items() if inspect.isfunction(thing)}
+# The self-checks speak to students: each prints one line, takes answers and returns True or False.
+# The module's docstring says so once for all of them.
+LIBRARY = [name for name in FUNCTIONS if not name.startswith("dgm_teach.checks.")]
 every_module = pytest.mark.parametrize("name", NAMES)
 every_function = pytest.mark.parametrize("name", FUNCTIONS)
+every_library_function = pytest.mark.parametrize("name", LIBRARY)
 
 
 def section(docstring, title):
@@ -55,7 +59,10 @@ def test_the_package_was_found():
 
 @every_module
 def test_every_method_has_a_docstring(name):
-    for node in ast.walk(ast.parse(SOURCES[name])):
+    """A function inside a self-check, which only gives it a shape to compare, needs none."""
+    tree = ast.parse(SOURCES[name])
+    nodes = tree.body if name.startswith("dgm_teach.checks.") else ast.walk(tree)
+    for node in nodes:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             assert ast.get_docstring(node), node.name
 
@@ -69,7 +76,7 @@ def test_docstrings_of_public_names_are_raw(name):
             assert first.startswith('r"""'), node.name
 
 
-@every_function
+@every_library_function
 def test_every_parameter_is_explained(name):
     function, docstring = FUNCTIONS[name], inspect.getdoc(FUNCTIONS[name])
     parameters = list(inspect.signature(function).parameters)
@@ -77,7 +84,7 @@ def test_every_parameter_is_explained(name):
     assert documented(explained or "") == parameters
 
 
-@every_function
+@every_library_function
 def test_every_result_is_explained(name):
     function, docstring = FUNCTIONS[name], inspect.getdoc(FUNCTIONS[name])
     returns = inspect.signature(function).return_annotation
@@ -85,7 +92,7 @@ def test_every_result_is_explained(name):
     assert (section(docstring, "Returns") is None) == nothing
 
 
-@every_function
+@every_library_function
 def test_every_error_raised_is_explained(name):
     body = ast.parse(inspect.getsource(FUNCTIONS[name]).lstrip())
     raised = {
@@ -110,7 +117,7 @@ def test_a_density_or_bound_names_its_oracle(name):
     assert "Oracle: " in (section(inspect.getdoc(FUNCTIONS[name]), "Notes") or "")
 
 
-@every_function
+@every_library_function
 def test_every_annotation_is_there_and_every_tensor_has_a_shape(name):
     signature = inspect.signature(FUNCTIONS[name])
     annotations = {key: part.annotation for key, part in signature.parameters.items()}
@@ -123,6 +130,8 @@ def test_every_annotation_is_there_and_every_tensor_has_a_shape(name):
 @every_module
 def test_nothing_is_printed_moved_or_seeded(name):
     banned = {"print", "manual_seed_all", "seed", "cuda"}
+    if name == "dgm_teach.checks.report":
+        banned.remove("print")
     calls = [node.func for node in ast.walk(ast.parse(SOURCES[name])) if isinstance(node, ast.Call)]
     called = {f.attr if isinstance(f, ast.Attribute) else getattr(f, "id", "") for f in calls}
     assert called & banned == set()
