@@ -130,6 +130,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Timeout:
         print(f"{options.folder} is being graded by another run", file=sys.stderr)
         return 2
+    except ValueError as error:  # hand.csv
+        print(error, file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\nInterrupted. Call it again to go on; nothing is graded twice.", file=sys.stderr)
         return 130

@@ -1,6 +1,7 @@
 """Write what a batch found: tables for the gradebook, and a text for each student."""
 
 import csv
+import html
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,6 +9,11 @@ from pathlib import Path
 from grading.master import Master
 from grading.sandbox import Marks, Result
 
+# Moodle refuses a worksheet without the first, third and fifth of these.
+MOODLE_COLUMNS = [
+    "Identifier", "Full name", "Grade", "Maximum Grade", "Last modified (grade)",
+    "Feedback comments",
+]  # fmt: skip
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -49,6 +55,27 @@ def by_hand(path: Path) -> dict[tuple[str, str], tuple[float, str]]:
                 raise ValueError(f"{path}: a row has no points: {row}") from error
             found[row["student"], row["question"]] = (points, row.get("comment") or "")
     return found
+
+
+def check_names(
+    results: Sequence[Result], given: Iterable[tuple[str, str]], questions: set[str]
+) -> None:
+    """Refuse points given by hand that would go to nobody, or to two students of one name.
+
+    Raises
+    ------
+    ValueError
+        If a student or a question is not known, or a name is that of two students.
+    """
+    names = [result.student for result in results]
+    for student, question in given:
+        if question not in questions:
+            raise ValueError(f"hand.csv gives points for {question}, which is no question")
+        if names.count(student) != 1:
+            raise ValueError(
+                f"hand.csv gives points to {student}, the name of {names.count(student)} "
+                "submissions; use the names of grades.csv, and rename one of two with one name"
+            )
 
 
 def with_hand(result: Result, hand: dict[tuple[str, str], tuple[float, str]]) -> list[Marks]:
@@ -93,6 +120,7 @@ def file_name(result: Result) -> str:
 def write_reports(graded: Path, master: Master, results: Sequence[Result], hand: Path) -> None:
     """Write all tables and all texts anew."""
     given = by_hand(hand)
+    check_names(results, given, {question.name for question in master.questions})
     marks = {id(result): with_hand(result, given) for result in results}
     totals = {key: sum(one.points or 0.0 for one in rows) for key, rows in marks.items()}
     out_of = sum(question.points for question in master.questions)
@@ -101,9 +129,7 @@ def write_reports(graded: Path, master: Master, results: Sequence[Result], hand:
         ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", master.name],
         ["    Points Possible", "", "", "", "", number(out_of)],
     ]
-    moodle: list[list[str]] = [
-        ["Identifier", "Full name", "Grade", "Maximum Grade", "Feedback comments"]
-    ]
+    moodle: list[list[str]] = [MOODLE_COLUMNS]
     (graded / "feedback").mkdir(exist_ok=True)
     for result in results:
         student, total = safe(result.student), totals[id(result)]
@@ -113,7 +139,8 @@ def write_reports(graded: Path, master: Master, results: Sequence[Result], hand:
             rows.append([student, one.question, points, limit, safe(one.reason)])
         canvas.append([student, result.identifier, "", "", "", number(total)])
         participant = f"Participant {result.identifier}" if result.identifier else ""
-        moodle.append([participant, student, number(total), number(out_of), safe(text)])
+        shown = html.escape(text, quote=False).replace("\n", "<br>")  # Moodle takes it for HTML
+        moodle.append([participant, student, number(total), number(out_of), "-", safe(shown)])
         path = graded / "feedback" / file_name(result)
         path.write_text(text, encoding="utf-8", errors="replace")
     write_csv(graded / "grades.csv", rows)

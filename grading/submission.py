@@ -9,7 +9,7 @@ import nbformat
 
 from grading.limits import Limits
 
-MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_file")
+MOODLE = re.compile(r"(?P<name>.+?)_(?P<id>\d+)_assignsubmission_")  # a folder or a file
 CANVAS = re.compile(r"(?P<name>[^_]+)(_LATE)?_(?P<id>\d+)_\d+_.+")
 
 BROKEN = (ValueError, KeyError, AttributeError, TypeError, RecursionError)
@@ -29,13 +29,11 @@ class Submission(NamedTuple):
 
 def student_of(path: Path, folder: Path) -> tuple[str, str]:
     """Name and number of the student, from the names that Canvas and Moodle give to downloads."""
-    relative = path.relative_to(folder)
-    if len(relative.parts) > 1:
-        first = relative.parts[0]
-        found = MOODLE.fullmatch(first.rstrip("_")) or MOODLE.match(first)
-        return (found["name"], found["id"]) if found else (first, "")
-    found = CANVAS.fullmatch(path.stem)
-    return (found["name"], found["id"]) if found else (path.stem, "")
+    first, *inside = path.relative_to(folder).parts
+    found = MOODLE.match(first) or (None if inside else CANVAS.fullmatch(path.stem))
+    if found:
+        return found["name"], found["id"]
+    return (first if inside else path.stem), ""
 
 
 def submissions(folder: Path) -> list[Submission]:

@@ -49,7 +49,13 @@ def class_folder(tmp_path):
         ("lovelaceada_123_4567_hw01.ipynb", ("lovelaceada", "123")),
         ("lovelaceada_LATE_123_4567_hw01-1.ipynb", ("lovelaceada", "123")),
         ("Ada Lovelace_98765_assignsubmission_file_/hw01.ipynb", ("Ada Lovelace", "98765")),
+        ("Ada Lovelace_98765_assignsubmission_file/hw01.ipynb", ("Ada Lovelace", "98765")),
+        ("Ada Lovelace_98765_assignsubmission_file_hw01.ipynb", ("Ada Lovelace", "98765")),
+        ("Ada_1_assignsubmission_file_Bo_2_assignsubmission_file_.ipynb", ("Ada", "1")),
+        ("Ada_1_assignsubmission_onlinetext_/onlinetext.html", ("Ada", "1")),
+        ("lovelaceada_123_4567_my solution_2.ipynb", ("lovelaceada", "123")),
         ("team one/hw01.ipynb", ("team one", "")),
+        ("team one/lovelaceada_123_4567_hw01.ipynb", ("team one", "")),
     ],
 )
 def test_names_that_canvas_and_moodle_give(tmp_path, name, student):
@@ -128,8 +134,11 @@ def test_tables(tmp_path):
     assert canvas[1] == ["    Points Possible", "", "", "", "", "10"]
     assert ["Ada Lovelace", "98765", "", "", "", "8.5"] in canvas
     moodle = table(graded / "moodle.csv")
-    assert moodle[0][:4] == ["Identifier", "Full name", "Grade", "Maximum Grade"]
-    assert ["Participant 98765", "Ada Lovelace", "8.5", "10"] in [row[:4] for row in moodle]
+    assert moodle[0][:3] == ["Identifier", "Full name", "Grade"]
+    assert moodle[0][4:] == ["Last modified (grade)", "Feedback comments"]
+    (row,) = [row for row in moodle if row[1] == "Ada Lovelace"]
+    assert row[:5] == ["Participant 98765", "Ada Lovelace", "8.5", "10", "-"]
+    assert "<br>- q3: 4.5 of 5. half of it<br>" in row[5]
     text = (graded / "feedback" / "Ada_Lovelace_98765.md").read_text(encoding="utf-8")
     assert "Points so far: 8.5 of 10" in text
     assert "- q3: 4.5 of 5. half of it" in text
@@ -142,6 +151,23 @@ def test_points_given_by_hand_are_checked(class_folder, points):
     )
     with pytest.raises(ValueError, match="points"):
         grade_folder(class_folder, MASTER, limits=LIMITS, grade=fake()[0])
+
+
+@pytest.mark.parametrize("row", ["adda,q3,2,", "ada,q9,2,", "Ada,q3,2,"])
+def test_points_given_by_hand_to_nobody_are_an_error(class_folder, row):
+    text = f"student,question,points,comment\n{row}\n"
+    (class_folder / "hand.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"hand\.csv gives points"):
+        grade_folder(class_folder, MASTER, limits=LIMITS, grade=fake()[0])
+
+
+def test_points_given_by_hand_to_two_of_one_name_are_an_error(tmp_path):
+    for number in (1, 2):
+        write_notebook(tmp_path / f"Ada_{number}_assignsubmission_file_" / "a.ipynb", ["1"])
+    text = "student,question,points,comment\nAda,q3,2,\n"
+    (tmp_path / "hand.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="the name of 2 submissions"):
+        grade_folder(tmp_path, MASTER, limits=LIMITS, grade=fake()[0])
 
 
 def test_results_are_stored_whole(class_folder):
