@@ -49,7 +49,7 @@ check: $(ENV) ## what CI runs: format, lint, types, tests, strict build, browser
 	$(MAKE) browser
 
 browser: $(ENV) ## open every built page in headless Chromium
-	$(PY) -m pytest -n 2 -m browser
+	$(PY) -m pytest -n 2 --dist loadgroup -m browser
 
 bench: $(ENV) ## time every notebook and the trainings
 	$(PY) -m benchmarks

@@ -41,7 +41,7 @@ def visit(visitors, source, page, look):
 
 @pytest.mark.parametrize("look", browser.LOOKS)
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [pytest.param(p, marks=pytest.mark.xdist_group(p)) for p in PAGES])
 def test_page(visitors, page, source, look):
     problems = visit(visitors, source, page, look)
     assert not problems, "\n".join(problems)
