@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from dgm_teach.nets import frozen
 from dgm_teach.require import require_at_least
 
 
@@ -156,21 +157,18 @@ def generator_step(
     require_at_least(0, lambda_cyc=lambda_cyc, lambda_id=lambda_id)
     if len(x) != len(y):
         raise ValueError(f"y must have as many rows as x, {len(x)}, got {len(y)}")
-    model.disc_x.requires_grad_(False)  # gradients there would be computed and thrown away
-    model.disc_y.requires_grad_(False)
     extra_x, extra_y = (x, y) if lambda_id > 0 else (x[:0], y[:0])
     y_fake, y_same = model.gen_xy(torch.cat([x, extra_y])).tensor_split([len(x)])
     x_fake, x_same = model.gen_yx(torch.cat([y, extra_x])).tensor_split([len(y)])
     x_cycle, y_cycle = model.gen_yx(y_fake), model.gen_xy(x_fake)
-    scores_x, scores_y = model.disc_x(x_fake), model.disc_y(y_fake)
+    with frozen(model.disc_x, model.disc_y):  # gradients would be computed and thrown away
+        scores_x, scores_y = model.disc_x(x_fake), model.disc_y(y_fake)
     adversarial = least_squares(scores_x, 1.0).mean() + least_squares(scores_y, 1.0).mean()
     cycle = (_l1(x_cycle, x) + _l1(y_cycle, y)).mean()
     identity = (_l1(x_same, extra_x) + _l1(y_same, extra_y)).sum() / len(x)
     optimizer.zero_grad()
     (adversarial + lambda_cyc * cycle + lambda_id * identity).backward()
     optimizer.step()
-    model.disc_x.requires_grad_(True)
-    model.disc_y.requires_grad_(True)
     return GeneratorStep(*(t.detach() for t in (adversarial, cycle, identity, x_fake, y_fake)))
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 from torch.optim import Optimizer
 
+from dgm_teach.nets import frozen
 from dgm_teach.remedies import blur, pack
 
 
@@ -189,13 +190,12 @@ def generator_step(
     -----
     Equation ``def-gan-non-saturating``. Goodfellow et al. (2014), section 3 and algorithm 1.
     """
-    gan.discriminator.requires_grad_(False)  # its gradients would be computed and thrown away
-    x_fake = gan.generator(_latent(gan, x, generator))
-    loss = loss_of(_judge(gan, x_fake, noise_sd, generator)).mean()
+    with frozen(gan.discriminator):  # its gradients would be computed and thrown away
+        x_fake = gan.generator(_latent(gan, x, generator))
+        loss = loss_of(_judge(gan, x_fake, noise_sd, generator)).mean()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-    gan.discriminator.requires_grad_(True)
     return loss.detach()
 
 

@@ -1,11 +1,33 @@
 r"""Network bodies. They return plain tensors; what the numbers mean is the model's business."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 
 from torch import nn
 
 from dgm_teach.require import require_at_least
+
+
+@contextmanager
+def frozen(*networks: nn.Module) -> Iterator[None]:
+    r"""Let what is computed here ask for no gradient of the weights; restore each weight's flag.
+
+    The gradient with respect to the *inputs* of the networks is computed as ever.
+
+    Parameters
+    ----------
+    networks
+        The networks that stand still.
+    """
+    flags = [(w, w.requires_grad) for network in networks for w in network.parameters()]
+    try:
+        for weight, _ in flags:
+            weight.requires_grad_(False)
+        yield
+    finally:
+        for weight, flag in flags:
+            weight.requires_grad_(flag)
 
 
 def mlp(sizes: Sequence[int], activation: type[nn.Module] = nn.ReLU) -> nn.Sequential:

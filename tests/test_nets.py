@@ -1,5 +1,6 @@
 """Network bodies: their layers, shapes and errors."""
 
+from contextlib import suppress
 from itertools import product
 
 import pytest
@@ -13,6 +14,7 @@ from dgm_teach.nets import (
     conv_encoder,
     conv_output_size,
     conv_transpose_output_size,
+    frozen,
     mlp,
 )
 
@@ -35,6 +37,28 @@ def test_mlp_is_linear_layers_with_activations_between():
 
 def test_mlp_of_two_sizes_is_one_linear_layer():
     assert [type(layer) for layer in mlp([5, 2])] == [nn.Linear]
+
+
+def test_a_frozen_network_passes_the_gradient_on_and_gets_none():
+    net, x = mlp([3, 4, 1]), torch.randn(5, 3, requires_grad=True)
+    (free,) = torch.autograd.grad(net(x).sum(), x)
+    with frozen(net):
+        loss = net(x).sum()
+    loss.backward()
+    assert_close(x.grad, free)
+    assert [weight.grad for weight in net.parameters()] == [None] * 4
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_frozen_gives_every_weight_its_own_flag_back(fails):
+    first, second = mlp([3, 4, 1]), mlp([2, 2])
+    first[0].requires_grad_(False)
+    with suppress(KeyboardInterrupt), frozen(first, second):
+        assert not any(w.requires_grad for net in (first, second) for w in net.parameters())
+        if fails:
+            raise KeyboardInterrupt
+    assert [w.requires_grad for w in first.parameters()] == [False, False, True, True]
+    assert all(w.requires_grad for w in second.parameters())
 
 
 def test_mlp_may_have_layers_of_one_unit():

@@ -28,6 +28,7 @@ from dgm_teach.data import minibatches, mnist5k, shifted_copies
 from dgm_teach.domains import on_paper, outlined, typeset_digits
 from dgm_teach.generate import evaluating
 from dgm_teach.history import HistoryBuffer
+from dgm_teach.nets import frozen
 from dgm_teach.rng import make_generator
 from dgm_teach.translation_measures import best_shift, paired_difference, relative_l1
 from dgm_teach.translation_nets import patch_discriminator, residual_generator
@@ -135,11 +136,11 @@ def ablated_step(
     model: CycleGAN, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor, weights: Weights
 ) -> tuple[Tensor, Tensor]:
     """One step of both generators with any part of the loss left out; the translations."""
-    for disc in model[2:]:
-        disc.requires_grad_(False)
     y_fake, x_fake = model.gen_xy(x), model.gen_yx(y)
-    scores = least_squares(model.disc_x(x_fake), 1.0).mean()
-    loss = weights.adversarial * (scores + least_squares(model.disc_y(y_fake), 1.0).mean())
+    with frozen(model.disc_x, model.disc_y):
+        scores_x, scores_y = model.disc_x(x_fake), model.disc_y(y_fake)
+    adversarial = least_squares(scores_x, 1.0).mean() + least_squares(scores_y, 1.0).mean()
+    loss = weights.adversarial * adversarial
     if weights.cycle_x:
         loss = loss + weights.cycle_x * (model.gen_yx(y_fake) - x).abs().mean()
     if weights.cycle_y:
@@ -150,8 +151,6 @@ def ablated_step(
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
-    for disc in model[2:]:
-        disc.requires_grad_(True)
     return x_fake.detach(), y_fake.detach()
 
 
