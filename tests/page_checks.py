@@ -78,8 +78,11 @@ PUT_BACK = """() => {
 }"""
 
 # Without `preload`, which asks for the stylesheets again under wrong addresses.
-RUN_AXE = """async (allowed) => {
-    const rules = {"label-content-name-mismatch": {enabled: true}};
+RUN_AXE = """async ([allowed, contrast]) => {
+    const rules = {
+        "label-content-name-mismatch": {enabled: true},
+        "color-contrast": {enabled: contrast},
+    };
     const report = await axe.run({resultTypes: ["violations"], preload: false, rules});
     const nodes = report.violations.flatMap(({id, nodes}) => nodes.map((node) => ({id, ...node})));
     return nodes.map(({id, target, html, failureSummary}) => ({
@@ -149,15 +152,17 @@ class Visitor:
     def check(self, look, *, axe=True, allowed=()):
         """Return the problems of the open page since the last check, and those under a look."""
         browser.change_look(self.page, browser.LOOKS[look])
-        found = self.page.evaluate(LOOK_AT) + (self.run_axe(allowed) if axe else [])
+        contrast = look != "phone"  # a phone shows the colours of the light look
+        found = self.page.evaluate(LOOK_AT) + (self.run_axe(allowed, contrast) if axe else [])
         noted, self.problems = self.problems, []
         return noted + found
 
-    def run_axe(self, allowed):
+    def run_axe(self, allowed, contrast):
         """Return the violations that are not allowed; gather in ``used`` the entries that are."""
         self.page.evaluate(THIN_OUT)
         self.page.evaluate(AXE)
-        found = self.page.evaluate(RUN_AXE, [[entry.rule, entry.selector] for entry in allowed])
+        entries = [[entry.rule, entry.selector] for entry in allowed]
+        found = self.page.evaluate(RUN_AXE, [entries, contrast])
         self.page.evaluate(PUT_BACK)
         self.used |= {allowed[item["entry"]] for item in found if item["entry"] >= 0}
         return [item["text"] for item in found if item["entry"] < 0]

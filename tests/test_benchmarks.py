@@ -188,7 +188,14 @@ def test_everything_is_measured_on_a_tiny_set():
     ],
 )
 def test_the_verdict_on_a_notebook(run, expected):
-    assert notebooks.verdict(run) == expected
+    assert notebooks.verdict("book/index.md", run) == expected
+
+
+def test_every_page_that_may_take_longer_exists_and_has_its_limit():
+    for name, limit in notebooks.LONGER.items():
+        assert project.ROOT / name in project.notebooks()
+        assert notebooks.verdict(name, notebooks.Run(limit, 1, 10, "")) == ""
+        assert notebooks.verdict(name, notebooks.Run(limit + 1, 1, 10, "")) == f"exceeds {limit} s"
 
 
 CELL = """---
