@@ -34,7 +34,8 @@ class GeneratorStep(NamedTuple):
     Attributes
     ----------
     adversarial, cycle, identity
-        Batch means, summed over the two directions, without their weights.
+        Batch means, summed over the two directions, without their weights. A weight of 0 leaves
+        the identity term out: it is then 0.
     x_fake, y_fake
         F(y) and G(x), without a graph.
     """

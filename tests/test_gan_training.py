@@ -1,6 +1,7 @@
 """Training a GAN: every step against one written out by hand, the record, and what is refused."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.testing import assert_close
 
 from dgm_teach import gan_training
-from dgm_teach.gan import GAN, fake_loss
+from dgm_teach.gan import GAN, discriminator_step, fake_loss, generator_step
 from dgm_teach.gan_training import GANStep, train_gan
 from dgm_teach.rng import make_generator
 
@@ -89,6 +90,22 @@ def test_training_is_the_steps_written_by_hand(sd, pack_size, saturating):
     for found, losses in zip(record, expected, strict=True):
         assert found == pytest.approx(losses)
     assert_same_players(gan, by_hand)
+
+
+@pytest.mark.parametrize(
+    ("pack_size", "event", "judged"),
+    [(1, (2,), (6, 2)), (2, (2,), (3, 4)), (3, (2,), (2, 6)), (1, (1, 2, 2), (6, 1, 2, 2))],
+)
+def test_the_discriminator_is_shown_packs_and_single_examples_as_they_are(pack_size, event, judged):
+    size = math.prod(event)
+    generator = nn.Sequential(nn.Linear(3, size), nn.Unflatten(1, event))
+    gan = GAN(generator, nn.Sequential(nn.Flatten(), nn.Linear(pack_size * size, 1)), 3, pack_size)
+    shapes = []
+    gan.discriminator.register_forward_pre_hook(lambda _, shown: shapes.append(shown[0].shape))
+    first, second = optimizers(gan)
+    discriminator_step(gan, first, torch.zeros(6, *event))
+    generator_step(gan, second, torch.zeros(6, *event))
+    assert shapes == [judged] * 3
 
 
 def test_batches_go_round_and_training_stops_in_the_middle_of_a_round():
