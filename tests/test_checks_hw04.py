@@ -40,6 +40,7 @@ HINTS = {
     "the mean age of the stored rows": "not the mean of your age_law",
     "identity through the other generator": "its own target domain",
     "one generator twice in the cycle": "first one generator, then the other",
+    "the two generators of a cycle in the other order": "which one first",
     "the discriminators exchanged": "which D judges what",
     "no step": "did not move",
     "the discriminators keep the generators' gradients": "leaves gradients",

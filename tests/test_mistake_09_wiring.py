@@ -10,6 +10,7 @@ from cyclegan_pair import ONE, TEN, networks, optimizers, stub
 from gan_pair import has_gradients, same, snapshot
 from oracles import randn
 from planting import judge, planted
+from torch import nn
 from torch.testing import assert_close
 
 from dgm_teach.cyclegan import (
@@ -72,6 +73,15 @@ def wrong_start_of_the_cycle(G, F, D_X, D_Y, x, y):
     return [l1(F(G(y)), y), l1(F(G(x)), x)]
 
 
+def generators_in_the_other_order(G, F, D_X, D_Y, x, y):
+    return [l1(G(F(x)), x), l1(F(G(y)), y)]
+
+
+class PlusOne(nn.Module):
+    def forward(self, y):
+        return y + 1
+
+
 def cycle_compared_with_the_translation(G, F, D_X, D_Y, x, y):
     return [l1(F(G(x)), G(x)), l1(G(F(y)), F(y))]
 
@@ -103,6 +113,23 @@ WRONG = [
 @planted(right, *WRONG)
 def test_every_term_has_its_value(subject, is_right):
     judge(every_term_has_its_value, subject, is_right)
+
+
+def each_cycle_has_its_order(step):
+    """G(x) = 2x + 1 and F(y) = 3y at 1 and -10: F(G(1)) = 9 and G(F(-10)) = -59, so 8 + 49."""
+    model = stub()
+    model = model._replace(gen_xy=nn.Sequential(model.gen_xy, PlusOne()))
+    found = [term.item() for term in step(model, ONE, -TEN)]
+    assert found[1] == pytest.approx(57.0)
+
+
+@planted(right, wired(cycle=generators_in_the_other_order), wired(cycle=wrong_start_of_the_cycle))
+def test_the_order_of_the_generators_counts(subject, is_right):
+    judge(each_cycle_has_its_order, subject, is_right)
+
+
+def test_the_stub_cannot_see_the_order():
+    judge(every_term_has_its_value, wired(cycle=generators_in_the_other_order), True)
 
 
 def test_the_definitions_have_the_values_of_each_direction():
