@@ -3,6 +3,7 @@
 import pytest
 import torch
 from oracles import State
+from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
@@ -105,3 +106,48 @@ def test_the_default_sizes():
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_layers():
+    classifier = ImageClassifier()
+    layers = [type(layer) for layer in (*classifier.body, *classifier.head)]
+    assert layers == [
+        nn.Unflatten, nn.Conv2d, nn.ReLU, nn.Conv2d, nn.ReLU, nn.Flatten, nn.Linear,
+        nn.ReLU, nn.Linear,
+    ]  # fmt: skip
+    # both halve the side, with one row of padding on each side
+    for layer in (classifier.body[1], classifier.body[3]):
+        assert (layer.stride, layer.padding) == ((2, 2), (1, 1))
+
+
+def test_the_defaults_are_five_epochs_of_batches_of_32(monkeypatch):
+    sizes = []
+
+    def watched(logits, labels):
+        sizes.append(len(labels))
+        return cross_entropy(logits, labels)
+
+    monkeypatch.setattr("dgm_teach.classifier.cross_entropy", watched)
+    _, curve = trained()
+    assert len(curve) == 5
+    assert sizes == [32, 32, 32, 32, 22] * 5
+
+
+def test_the_order_comes_from_the_generator_alone():
+    def weights(global_seed, seed):
+        torch.manual_seed(0)
+        classifier = ImageClassifier(3, num_features=6)
+        torch.manual_seed(global_seed)
+        train_classifier(classifier, *stripes(150, 0), num_epochs=1, generator=make_generator(seed))
+        return classifier.head[1].weight
+
+    assert torch.equal(weights(0, 1), weights(5, 1))
+    assert not torch.equal(weights(0, 1), weights(0, 2))
+
+
+def test_a_bar_counts_the_epochs(capsys):
+    trained(num_epochs=2, batch_size=64)
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "classifier: 100%" in shown.err
+    assert "2/2" in shown.err

@@ -87,3 +87,18 @@ def test_bad_ink_is_refused(make):
 def test_an_unknown_font_is_refused():
     with pytest.raises(ValueError, match=r"fonts must be files in Matplotlib's .*, got 'Nowhere'"):
         typeset_digits(("DejaVuSans", "Nowhere"))
+
+
+def test_every_font_draws_its_own_digits():
+    pictures = typeset_digits()[0].view(len(FONTS), 10, 784)
+    for i in range(len(FONTS)):
+        for j in range(i):
+            assert (pictures[i] - pictures[j]).abs().amax(1).min() > 0.1
+
+
+def test_a_digit_is_black_on_white_and_20_pixels_high():
+    """The pixels inside are all ink, the border is none, and a 1 is 20 pixels high."""
+    one = typeset_digits(("DejaVuSans",))[0][1].view(28, 28)
+    assert one.max() == 1
+    assert one[0].max() == one[:, 0].max() == 0
+    assert one.sum(0).max().item() == pytest.approx(20, abs=0.1)  # the stem, edges in part

@@ -1,5 +1,7 @@
 """Networks for images: shapes, the batch normalisation inside, and the weights they start from."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -125,3 +127,11 @@ def test_the_networks_start_from_these_weights(build):
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_no_bias_stands_before_a_normalisation():
+    for network in (image_generator(3), image_features()):
+        layers = [layer for layer in network if not isinstance(layer, nn.Unflatten)]
+        for layer, after in itertools.pairwise(layers):
+            if isinstance(after, nn.BatchNorm2d):
+                assert layer.bias is None

@@ -6,9 +6,10 @@ import pytest
 import torch
 from oracles import randn
 from torch import nn
-from torch.optim import SGD
+from torch.optim import SGD, Adam
 
-from dgm_teach.cyclegan import CycleGAN
+from dgm_teach import toy_translation
+from dgm_teach.cyclegan import CycleGAN, generator_step
 from dgm_teach.rng import make_generator
 from dgm_teach.toy_translation import paired_step, stacked_cyclegan, train_stack
 
@@ -155,3 +156,53 @@ def test_a_negative_weight_is_refused():
     x, y = randn(5, 1, 2, seed=1), randn(5, 1, 2, seed=2)
     with pytest.raises(ValueError, match="lambda_id must be at least 0"):
         train_stack(players(1), x, y, num_steps=1, lambda_id=-1.0)
+
+
+def test_the_players_have_their_sizes():
+    model = stacked_cyclegan(4)
+    shapes = [tuple(net(torch.zeros(5, 4, 2)).shape) for net in model]
+    assert shapes[:2] == [(5, 4, 2)] * 2
+    for net, out in zip(model, (2, 2, 1, 1), strict=True):
+        numbers = (2 * 16 + 16) + (16 * 16 + 16) + (16 * out + out)
+        assert sum(p.numel() for p in net.parameters()) == 4 * numbers
+
+
+def test_the_first_record_holds_the_terms_of_the_first_step():
+    x, y, model = randn(50, 2, 2, seed=1), randn(50, 2, 2, seed=2), players(2)
+    rows = [torch.randint(50, (32,), generator=g) for g in [make_generator(3)] for _ in range(2)]
+    still = SGD(nn.ModuleList(model[:2]).parameters(), lr=0.0)
+    made = generator_step(model, still, x[rows[0]], y[rows[1]], lambda_cyc=1.0)
+    ((adversarial, cycle),) = train_stack(model, x, y, num_steps=1, generator=make_generator(3))
+    assert adversarial == pytest.approx(made.adversarial.item(), rel=1e-12)
+    assert cycle == pytest.approx(made.cycle.item() / 2, rel=1e-12)
+
+
+def test_the_default_weights_and_optimisers(monkeypatch):
+    """The cycle term weighs 1 and the identity term 0; every team has its own players and Adam."""
+    weights, teams = [], []
+
+    def watched_step(model, optimizer, x, y, **given):
+        weights.append(given)
+        return generator_step(model, optimizer, x, y, **given)
+
+    def watched_adam(parameters, **given):
+        teams.append((len(list(parameters := list(parameters))), given))
+        return Adam(parameters, **given)
+
+    monkeypatch.setattr(toy_translation, "generator_step", watched_step)
+    monkeypatch.setattr(toy_translation, "Adam", watched_adam)
+    x, y = randn(50, 2, 2, seed=1), randn(50, 2, 2, seed=2)
+    train_stack(players(2), x, y, num_steps=1, pairs=(x[:2], y[:2]), generator=make_generator(3))
+    assert weights == [{"lambda_cyc": 0.5, "lambda_id": 0.0}]  # over two copies
+    adam = {"lr": 0.01, "betas": (0.5, 0.99), "fused": True}
+    two_players = 2 * 6  # three layers each, with weights and biases
+    assert teams == [(two_players, adam)] * 3
+
+
+def test_a_bar_counts_the_steps(capsys):
+    x, y = randn(50, 1, 2, seed=1), randn(50, 1, 2, seed=2)
+    train_stack(players(1), x, y, num_steps=3, generator=make_generator(3))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "train: 100%" in shown.err
+    assert "3/3" in shown.err

@@ -125,3 +125,18 @@ def test_slope_of_the_leaky_relu():
 def test_bad_sizes_are_refused(make, wrong, message):
     with pytest.raises(ValueError, match=message):
         make(**wrong)
+
+
+def test_the_layers_of_a_generator_and_of_a_discriminator():
+    conv, norm = nn.Conv2d, nn.GroupNorm
+    generator = residual_generator(num_blocks=1)
+    assert [type(layer) for layer in generator] == [
+        nn.PixelUnshuffle, conv, norm, nn.ReLU, Residual, conv, nn.PixelShuffle, nn.Tanh
+    ]  # fmt: skip
+    assert [type(layer) for layer in generator[4].body] == [conv, norm, nn.ReLU, conv, norm]
+    disc = patch_discriminator()
+    assert [type(layer) for layer in disc] == [
+        conv, nn.LeakyReLU, conv, norm, nn.LeakyReLU, conv, nn.Flatten
+    ]  # fmt: skip
+    assert [layer.out_channels for layer in disc if isinstance(layer, conv)] == [16, 32, 1]
+    assert [layer.padding for layer in disc if isinstance(layer, conv)] == [(1, 1)] * 3

@@ -154,9 +154,9 @@ def q5(generator_step: Fn) -> None:
         expect(not getattr(terms[name], "requires_grad", False), f"{name} still has a graph.")
     still = [name for name, gen in (("gen_xy", G), ("gen_yx", F)) if gen.weight.item() in (2, 3)]
     expect(not still, f"The step did not move {still}.")
-    G = nn.Sequential(_times(2.0), _AddOne())
-    optimizer = torch.optim.SGD(G.parameters(), lr=0.0)
-    terms = ask(generator_step, CycleGAN(G, _times(3.0), D_X, D_Y), optimizer, x, y, **weights)
+    line = nn.Sequential(_times(2.0), _AddOne())
+    optimizer = torch.optim.SGD(line.parameters(), lr=0.0)
+    terms = ask(generator_step, CycleGAN(line, _times(3.0), D_X, D_Y), optimizer, x, y, **weights)
     for name, value in {"cycle_x": 8.0, "cycle_y": 51.0}.items():
         got = float(as_array(terms[name]))
         hint = f"{name} is {got:g} for G(x) = 2x + 1, F(y) = 3y, x = 1, y = 10: which one first?"
