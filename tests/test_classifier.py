@@ -150,4 +150,5 @@ def test_a_bar_counts_the_epochs(capsys):
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "classifier: 100%" in shown.err
+    assert "epoch/s" in shown.err or "s/epoch" in shown.err
     assert "2/2" in shown.err

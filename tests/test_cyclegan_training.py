@@ -138,9 +138,18 @@ def test_a_term_that_is_not_finite_is_named_with_its_step(monkeypatch, place, ba
         loop(networks(), num_steps=4)
 
 
+def test_a_domain_may_be_one_batch():
+    x, model = X[:3], networks()
+    record = train_cyclegan(
+        model, optimizers(model), x, x, num_steps=2, lambda_cyc=1.0, batch_size=3
+    )
+    assert len(record) == 2
+
+
 def test_a_bar_counts_the_steps(capsys):
     loop(networks())
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "train: 100%" in shown.err
+    assert "step/s" in shown.err or "s/step" in shown.err
     assert "3/3" in shown.err

@@ -55,6 +55,7 @@ def test_the_logit_is_a_part_for_the_example_and_one_for_its_label():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         net = ProjectionDiscriminator(nn.Linear(2, 4), 4, 3).double()
+    assert net.marginal.weight.shape == (1, 4)
     x = randn(3, 2, seed=0)
     phi = net.features(x)
     by_hand = torch.stack(

@@ -343,6 +343,7 @@ def test_a_bar_counts_the_steps(capsys):
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "train: 100%" in shown.err
+    assert "step/s" in shown.err or "s/step" in shown.err
     assert "4/4" in shown.err
 
 
