@@ -124,9 +124,3 @@ def test_no_modes_are_refused():
         ring_centres(num_modes=0)
     with pytest.raises(ValueError, match="num_side must be at least 1, got 0"):
         grid_centres(num_side=0)
-
-
-def test_modes_behind_the_last_one_found_have_no_share():
-    found = mode_coverage(at(60, 0, 0), CENTRES, std=0.1)
-    assert found.num_modes == 1
-    assert found.reverse_kl == pytest.approx(math.log(3))

@@ -78,7 +78,7 @@ def test_candidates_that_cannot_be_told_apart_are_refused():
     one = randn(1, 4, 2, seed=5)
     with pytest.raises(ValueError, match="candidates must hold at least two maps, got 1"):
         identify(randn(4, 3, 2, seed=6), one)
-    with pytest.raises(ValueError, match="candidates must be different maps"):
+    with pytest.raises(ValueError, match=r"^candidates must be different maps, got two that are"):
         identify(randn(4, 3, 2, seed=6), torch.cat([one, one]))
 
 
@@ -86,5 +86,3 @@ def test_candidates_may_be_close_but_not_the_same():
     one = randn(1, 4, 2, seed=5)
     close = torch.cat([one, one + 1e-3])
     assert identify(randn(4, 3, 2, seed=6), close).limit == pytest.approx(1e-3 / math.sqrt(2))
-    with pytest.raises(ValueError, match=r"^candidates must be different maps, got two that are"):
-        identify(randn(4, 3, 2, seed=6), torch.cat([one, one]))

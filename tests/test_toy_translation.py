@@ -169,7 +169,8 @@ def test_the_players_have_their_sizes():
 
 def test_the_first_record_holds_the_terms_of_the_first_step():
     x, y, model = randn(50, 2, 2, seed=1), randn(50, 2, 2, seed=2), players(2)
-    rows = [torch.randint(50, (32,), generator=g) for g in [make_generator(3)] for _ in range(2)]
+    g = make_generator(3)
+    rows = [torch.randint(50, (32,), generator=g) for _ in range(2)]
     still = SGD(nn.ModuleList(model[:2]).parameters(), lr=0.0)
     made = generator_step(model, still, x[rows[0]], y[rows[1]], lambda_cyc=1.0)
     ((adversarial, cycle),) = train_stack(model, x, y, num_steps=1, generator=make_generator(3))
@@ -186,8 +187,9 @@ def test_the_default_weights_and_optimisers(monkeypatch):
         return generator_step(model, optimizer, x, y, **given)
 
     def watched_adam(parameters, **given):
-        teams.append((len(list(parameters := list(parameters))), given))
-        return Adam(parameters, **given)
+        moved = list(parameters)
+        teams.append((len(moved), given))
+        return Adam(moved, **given)
 
     monkeypatch.setattr(toy_translation, "generator_step", watched_step)
     monkeypatch.setattr(toy_translation, "Adam", watched_adam)
