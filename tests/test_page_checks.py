@@ -55,6 +55,10 @@ FAULTS = {
     "markup-maths": ('<p class="mathjax_ignore">See \\(x\\).</p>', "markup: left as typed"),
     "markup-role": ("<p>See {eq}`eq-vae-gap`.</p>", "markup: left as typed"),
     "axe-name": ("<button></button>", "axe: button-name"),
+    "axe-keyboard": (
+        '<pre tabindex="-1" style="overflow: auto; width: 100px">a line wider than its box</pre>',
+        "axe: scrollable-region-focusable",
+    ),
     "axe-contrast": ('<p style="color: #999; background: #fff">grey</p>', "axe: color-contrast"),
 }
 DARK_ON_DARK = "<style>[data-theme=dark] p { color: #333; background: #222 }</style><p>text</p>"

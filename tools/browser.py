@@ -1,15 +1,15 @@
 """Headless Chromium for the pages of the built book."""
 
+import contextlib
 import functools
 import http.server
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, ViewportSize, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = [
@@ -29,6 +29,9 @@ UNFOLD = """() => {
     document.querySelectorAll("details").forEach((block) => (block.open = true));
     document.querySelectorAll(".toggle-hidden .toggle-button").forEach((button) => button.click());
 }"""
+# The theme looks at what scrolls some 300 ms after a block opens or the width changes.
+REACHABLE = """() => [...document.querySelectorAll("article [tabindex='-1']")].every(
+    (box) => box.scrollWidth <= box.clientWidth && box.scrollHeight <= box.clientHeight)"""
 HOLD_STILL = "*, ::before, ::after { animation: none !important; transition: none !important; }"
 
 
@@ -42,12 +45,17 @@ class Look(NamedTuple):
 LOOKS = {"light": Look("light", 1280), "dark": Look("dark", 1280), "phone": Look("light", 390)}
 
 
+def viewport(look: Look) -> ViewportSize:
+    """Size of the window in CSS pixels."""
+    return {"width": look.width, "height": 900}
+
+
 def find_chromium() -> str | None:
     """Path of the system's Chromium, None where there is none."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
-@contextmanager
+@contextlib.contextmanager
 def launch() -> Iterator[Browser]:
     """Start the system's Chromium, close it at the end."""
     path = find_chromium()
@@ -66,7 +74,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def serve(folder: Path) -> Iterator[str]:
     """Serve a folder on 127.0.0.1 from a thread; give its address, which ends with a slash."""
     handler = functools.partial(QuietHandler, directory=str(folder))
@@ -80,7 +88,8 @@ def serve(folder: Path) -> Iterator[str]:
 
 def new_page(browser: Browser) -> Page:
     """Open an empty tab whose theme switch stands at light, against the system's preference."""
-    context = browser.new_context(color_scheme="dark", service_workers="block")
+    window = viewport(LOOKS["light"])
+    context = browser.new_context(color_scheme="dark", service_workers="block", viewport=window)
     context.add_init_script("localStorage.setItem('mode', 'light')")
     context.add_init_script("localStorage.setItem('theme', 'light')")
     return context.new_page()
@@ -96,10 +105,11 @@ def open_page(page: Page, address: str) -> None:
 
 def change_look(page: Page, look: Look) -> None:
     """Give the open page another theme and width."""
-    page.set_viewport_size({"width": look.width, "height": 900})
+    page.set_viewport_size(viewport(look))
     page.evaluate("theme => { document.documentElement.dataset.theme = theme }", look.theme)
-    # the theme makes boxes that scroll reachable by keyboard some 300 ms after a change of width
-    page.wait_for_timeout(600)
+    # if some box stays out of reach, axe names it
+    with contextlib.suppress(TimeoutError):
+        page.wait_for_function(REACHABLE, timeout=5_000)
 
 
 def built_pages(html: Path) -> list[str]:

@@ -1,4 +1,4 @@
-// Roles and names for screen readers that the theme, MyST-NB and docutils have wrong.
+// What the theme, MyST-NB and docutils have wrong for screen readers and the keyboard.
 document.addEventListener("DOMContentLoaded", () => {
   // The book's title, a link home, stands outside every landmark.
   const home = document.querySelector(".sidebar-primary-item:has(.navbar-brand)");
@@ -8,4 +8,8 @@ document.addEventListener("DOMContentLoaded", () => {
   document.querySelectorAll("details.hide > summary").forEach((summary) => summary.removeAttribute("aria-label"));
   // The bibliography is a list; ARIA has withdrawn the role that docutils gives its items.
   document.querySelectorAll(".citation-list > .citation").forEach((entry) => entry.setAttribute("role", "listitem"));
+  // The theme lets the keyboard into boxes that scroll; it must look again when a folded one opens.
+  document.addEventListener("click", ({target}) => {
+    if (target.closest(".admonition-title")) window.dispatchEvent(new Event("resize"));
+  });
 });
