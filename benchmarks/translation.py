@@ -16,6 +16,7 @@ from torch.optim import Adam
 from benchmarks.games import Step
 from dgm_teach.cyclegan import CycleGAN, discriminator_step, generator_step
 from dgm_teach.data import mnist5k
+from dgm_teach.device import convolutions_for
 from dgm_teach.domains import on_paper, outlined
 from dgm_teach.history import HistoryBuffer
 from dgm_teach.rng import make_generator
@@ -56,10 +57,11 @@ def ours(batch_size: int, device: str = "cpu") -> Step:
 
     def step() -> None:
         x, y = next(batches)
-        made = generator_step(model, gen, x, y, **weights)
-        x_fake = past_x.exchange(made.x_fake, generator=g)
-        y_fake = past_y.exchange(made.y_fake, generator=g)
-        discriminator_step(model, disc, x, y, x_fake, y_fake)
+        with convolutions_for(x):
+            made = generator_step(model, gen, x, y, **weights)
+            x_fake = past_x.exchange(made.x_fake, generator=g)
+            y_fake = past_y.exchange(made.y_fake, generator=g)
+            discriminator_step(model, disc, x, y, x_fake, y_fake)
 
     return step
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from dgm_teach.cyclegan import CycleGAN, discriminator_step, generator_step
 from dgm_teach.data import minibatches
+from dgm_teach.device import convolutions_for
 from dgm_teach.history import HistoryBuffer
 from dgm_teach.require import require_at_least
 
@@ -93,19 +94,20 @@ def train_cyclegan(
     batches_y = _endless("y_train", y_train, batch_size, generator)
     buffers = [HistoryBuffer(buffer_size) for _ in range(2)] if buffer_size else []
     record: list[CycleGANStep] = []
-    for _ in tqdm(range(num_steps), desc="train", unit="step"):
-        x, y = next(batches_x), next(batches_y)
-        made = generator_step(
-            model, optimizers[0], x, y, lambda_cyc=lambda_cyc, lambda_id=lambda_id
-        )
-        fakes = [made.x_fake, made.y_fake]
-        if buffers:
-            pairs = zip(buffers, fakes, strict=True)
-            fakes = [buffer.exchange(fake, generator=generator) for buffer, fake in pairs]
-        judged = discriminator_step(model, optimizers[1], x, y, *fakes)
-        record.append(CycleGANStep(made.adversarial, made.cycle, made.identity, *judged))
-        for scheduler in schedulers:
-            scheduler.step()
+    with convolutions_for(x_train[:batch_size]):
+        for _ in tqdm(range(num_steps), desc="train", unit="step"):
+            x, y = next(batches_x), next(batches_y)
+            made = generator_step(
+                model, optimizers[0], x, y, lambda_cyc=lambda_cyc, lambda_id=lambda_id
+            )
+            fakes = [made.x_fake, made.y_fake]
+            if buffers:
+                pairs = zip(buffers, fakes, strict=True)
+                fakes = [buffer.exchange(fake, generator=generator) for buffer, fake in pairs]
+            judged = discriminator_step(model, optimizers[1], x, y, *fakes)
+            record.append(CycleGANStep(made.adversarial, made.cycle, made.identity, *judged))
+            for scheduler in schedulers:
+                scheduler.step()
     return _read(record)
 
 

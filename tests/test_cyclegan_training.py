@@ -6,11 +6,12 @@ import pytest
 import torch
 from cyclegan_pair import networks, optimizers
 from oracles import randn
+from torch import nn
 from torch.optim.lr_scheduler import ExponentialLR
 from torch.testing import assert_close
 
 from dgm_teach import cyclegan_training
-from dgm_teach.cyclegan import discriminator_step, generator_step
+from dgm_teach.cyclegan import CycleGAN, discriminator_step, generator_step
 from dgm_teach.cyclegan_training import CycleGANStep, train_cyclegan
 from dgm_teach.history import HistoryBuffer
 from dgm_teach.rng import make_generator
@@ -144,6 +145,19 @@ def test_a_domain_may_be_one_batch():
         model, optimizers(model), x, x, num_steps=2, lambda_cyc=1.0, batch_size=3
     )
     assert len(record) == 2
+
+
+@pytest.mark.parametrize(("batch_size", "onednn"), [(2, False), (4, True)])
+def test_a_batch_of_few_pixels_is_trained_without_onednn(batch_size, onednn):
+    model = CycleGAN(*(nn.Conv2d(1, 1, 1).double() for _ in range(4)))
+    seen = []
+    for player in model:
+        player.register_forward_hook(lambda *_: seen.append(torch.backends.mkldnn.enabled))
+    x = randn(4, 1, 28, 28, seed=1)
+    train_cyclegan(
+        model, optimizers(model), x, x, num_steps=2, lambda_cyc=1.0, batch_size=batch_size
+    )
+    assert seen == [onednn] * len(seen) != []
 
 
 def test_a_bar_counts_the_steps(capsys):

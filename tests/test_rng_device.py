@@ -1,4 +1,7 @@
-"""The generator is reproducible and keeps to itself; the device is chosen by what is there."""
+"""The generator is reproducible and keeps to itself; the device is chosen by what is there.
+
+Convolutions of a few pixels go to PyTorch's own code, and to oneDNN's again afterwards.
+"""
 
 import runpy
 
@@ -6,7 +9,7 @@ import pytest
 import torch
 
 from dgm_teach import rng
-from dgm_teach.device import pick_device
+from dgm_teach.device import convolutions_for, pick_device
 from dgm_teach.rng import make_generator
 
 
@@ -48,6 +51,29 @@ def test_other_seeds_are_refused(seed):
 def test_device_is_cuda_exactly_when_available(monkeypatch, available, kind):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
     assert pick_device() == torch.device(kind)
+
+
+@pytest.mark.parametrize(
+    ("shape", "onednn"),
+    [((2, 3, 28, 28), False), ((2, 64, 25, 40), False), ((1, 1, 1, 2001), True), ((2, 2), True)],
+)
+def test_few_pixels_are_convolved_without_onednn(shape, onednn):
+    with convolutions_for(torch.zeros(shape)):
+        assert torch.backends.mkldnn.enabled is onednn
+    assert torch.backends.mkldnn.enabled is True
+
+
+def test_the_library_is_put_back_after_an_error():
+    with pytest.raises(KeyboardInterrupt), convolutions_for(torch.zeros(1, 1, 4, 4)):
+        raise KeyboardInterrupt
+    assert torch.backends.mkldnn.enabled is True
+
+
+def test_a_reader_who_switched_onednn_off_finds_it_off(monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    with convolutions_for(torch.zeros(8, 3, 28, 28)):
+        assert torch.backends.mkldnn.enabled is False
+    assert torch.backends.mkldnn.enabled is False
 
 
 @pytest.mark.cuda
